@@ -1,0 +1,167 @@
+"""Identifiers and keys derived from the schema's and the queues' names.
+
+Everything Node derives too (channel, advisory keys, partition names) must come out bit for bit the same, or the
+two sides would neither hear nor lock each other: docs/compatibility.md, "Names, locks, channels".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha224
+
+from pgboss.errors import ConfigurationError, ValidationError
+
+__all__ = [
+    "SEND_IT_QUEUE",
+    "Lock",
+    "SchemaName",
+    "check_queue_name",
+    "partition_table",
+    "quote_identifier",
+    "quote_literal",
+]
+
+SEND_IT_QUEUE = "__pgboss__send-it"
+"""Node's internal queue for the delivery of schedules."""
+
+MAX_SCHEMA_BYTES = 50
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NEEDS_NO_QUOTES = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+_UNSAFE_IN_QUOTES = re.compile(r"[\"'%$.\\\x00-\x1f\x7f]")
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_.\-/]+", re.ASCII)
+
+
+class Lock:
+    """Suffixes of the advisory lock keys; Node takes the same ones for the same work."""
+
+    INSTALL = ""
+    CREATE_QUEUE = "create-queue"
+    DELETE_QUEUE = "delete-queue"
+    QUEUE_STATS = "queue-stats"
+
+    @staticmethod
+    def expire(table: str) -> str:
+        return f"{table}failJobsByTimeout"
+
+    @staticmethod
+    def heartbeat(table: str) -> str:
+        return f"{table}failJobsByHeartbeat"
+
+    @staticmethod
+    def deletion(table: str) -> str:
+        return f"{table}deletion"
+
+
+def quote_identifier(name: str) -> str:
+    """Quote a name for use as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Quote a text for use in DDL, which takes no parameters. DML binds its values instead."""
+    escaped = text.replace("'", "''")
+    return f" E'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{escaped}'"
+
+
+@dataclass(frozen=True)
+class SchemaName:
+    """A configured schema name, as written by the user: bare, or with its double quotes.
+
+    A bare name is folded to lower case by PostgreSQL; the quoted form keeps its case.
+
+    Raises:
+        ConfigurationError: the name is empty, too long (50 bytes) or holds characters that are not allowed.
+    """
+
+    configured: str = "pgboss"
+
+    def __post_init__(self) -> None:
+        name = self.configured
+        quoted = len(name) >= 2 and name.startswith('"') and name.endswith('"')
+        content = name[1:-1] if quoted else name
+        if not content:
+            raise ConfigurationError("The schema name is empty. Set PGBOSS_SCHEMA, for example to pgboss.")
+        if len(content.encode()) > MAX_SCHEMA_BYTES:
+            raise ConfigurationError(
+                f"The schema name {name!r} is {len(content.encode())} bytes long; "
+                f"at most {MAX_SCHEMA_BYTES} are allowed."
+            )
+        if quoted and _UNSAFE_IN_QUOTES.search(content):
+            raise ConfigurationError(
+                f"The quoted schema name {name!r} must not hold any of \" ' % $ . \\ or control characters."
+            )
+        if not quoted and not _BARE.fullmatch(content):
+            raise ConfigurationError(
+                f"The schema name {name!r} may hold only letters, digits and underscores "
+                "and must not start with a digit. "
+                'To use other characters, put it in double quotes: "My-Schema".'
+            )
+
+    @property
+    def _quoted(self) -> bool:
+        return self.configured.startswith('"')
+
+    @cached_property
+    def catalog_name(self) -> str:
+        """The name as PostgreSQL's catalog holds it."""
+        return self.configured[1:-1] if self._quoted else self.configured.lower()
+
+    @cached_property
+    def sql(self) -> str:
+        """The name as a quoted SQL identifier."""
+        return quote_identifier(self.catalog_name)
+
+    @cached_property
+    def normalised(self) -> str:
+        """What both sides hash: quotes go only when they change nothing, and a bare name is not folded."""
+        if self._quoted and _NEEDS_NO_QUOTES.fullmatch(self.configured[1:-1]):
+            return self.configured[1:-1]
+        return self.configured
+
+    @cached_property
+    def channel(self) -> str:
+        """The NOTIFY channel of this schema; the payload is the queue's name."""
+        return f"pgboss_{_digest(self.normalised)[:24]}"
+
+    @cached_property
+    def now(self) -> str:
+        """The SQL call for the current time; a test clock may stand behind it, so never write ``now()``."""
+        return f"{self.sql}.job_now()"
+
+    def table(self, name: str) -> str:
+        """A table (or type, or function) of this schema as a qualified SQL identifier."""
+        return f"{self.sql}.{quote_identifier(name)}"
+
+    def lock_key(self, database: str, suffix: str) -> int:
+        """The advisory lock key for a duty; ``database`` is ``current_database()``."""
+        text = f"{database}.pgboss.{self.normalised}{suffix}"
+        return int.from_bytes(sha224(text.encode()).digest()[:8], "big", signed=True)
+
+
+def partition_table(queue: str) -> str:
+    """The name of the job table of a queue with a partition of its own."""
+    return f"j{_digest(queue)}"
+
+
+def check_queue_name(name: object, *, what: str = "queue name") -> str:
+    """Return the name if Node would take it too.
+
+    Raises:
+        ValidationError: it is not a string, is empty, or holds other characters than letters, digits and ``_ . - /``.
+    """
+    if not isinstance(name, str):
+        raise ValidationError(f"The {what} must be a string, not {type(name).__name__}: {name!r}.")
+    if not name:
+        raise ValidationError(f"The {what} is empty. Give a name such as 'document-parse'.")
+    if not _QUEUE_NAME.fullmatch(name):
+        raise ValidationError(
+            f"The {what} {name!r} may hold only letters, digits, underscores, hyphens, periods and forward slashes."
+        )
+    return name
+
+
+def _digest(text: str) -> str:
+    return sha224(text.encode()).hexdigest()
