@@ -1,0 +1,157 @@
+"""The noun of the house: a job as handlers and callers see it, and an attempt at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from pgboss.core.query import Rows
+from pgboss.core.wire import JSON, loads
+
+__all__ = ["Attempt", "Job", "JobDetails", "JobState", "Settled", "details_from", "jobs_from"]
+
+JobState: TypeAlias = Literal["created", "retry", "active", "completed", "cancelled", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job.
+
+    ``id``, ``retry_count`` and ``started_on`` together name one attempt: settling with the job itself, rather than
+    with its id, never touches an attempt that somebody else has started since.
+
+    Attributes:
+        data: the payload as JSON; keys are exactly as they were sent.
+        retry_count: how many attempts came before this one.
+        expire_in_seconds: the attempt is failed when it runs longer than this.
+        heartbeat_seconds: the attempt is failed when no heartbeat arrives for this long; ``None`` is never.
+    """
+
+    id: UUID
+    name: str
+    data: JSON
+    priority: int
+    retry_count: int
+    retry_limit: int
+    expire_in_seconds: int
+    heartbeat_seconds: int | None
+    group_id: str | None
+    group_tier: str | None
+    singleton_key: str | None
+    created_on: datetime
+    started_on: datetime | None
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether a failure now would be final."""
+        return self.retry_count >= self.retry_limit
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails(Job):
+    """Everything stored about a job, in whatever state it is."""
+
+    state: JobState
+    output: JSON
+    start_after: datetime
+    completed_on: datetime | None
+    keep_until: datetime
+    heartbeat_on: datetime | None
+    retry_delay: int
+    retry_backoff: bool
+    retry_delay_max: int | None
+    delete_after_seconds: int
+    policy: str | None
+    dead_letter: str | None
+    singleton_on: datetime | None
+    blocked: bool
+    blocking: bool
+    pending_dependencies: int
+    source_name: str | None
+    source_id: UUID | None
+    source_created_on: datetime | None
+    source_retry_count: int | None
+    source_output: JSON
+    source_root_id: UUID | None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the last attempt ran, once it is over."""
+        if self.started_on is None or self.completed_on is None:
+            return None
+        return self.completed_on - self.started_on
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One claim of one job.
+
+    ``started_on`` is needed beside ``retry_count`` because a job that was given back unrun keeps its retry_count.
+    """
+
+    id: UUID
+    retry_count: int
+    started_on: datetime | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Attempt:
+        return cls(job.id, job.retry_count, job.started_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settling call did.
+
+    Attributes:
+        requested: the ids that were asked for, in order.
+        settled: the ids that were changed; the others were in another state, or unknown.
+    """
+
+    requested: tuple[UUID, ...]
+    settled: tuple[UUID, ...]
+
+    @property
+    def affected(self) -> int:
+        """How many jobs were changed."""
+        return len(self.settled)
+
+
+_COLUMN_OF = {"expire_in_seconds": "expire_seconds", "delete_after_seconds": "deletion_seconds"}
+_JSON_FIELDS = {"data", "output", "source_output"}
+
+
+def _select_list(noun: type[Any], alias: str) -> str:
+    """The columns of a noun's fields, in their order, so that a row is the positional arguments of the noun."""
+    columns = ((_COLUMN_OF.get(field.name, field.name), field.name) for field in fields(noun))
+    return ", ".join(f"{alias}.{column}{'::text' * (name in _JSON_FIELDS)}" for column, name in columns)
+
+
+def job_columns(alias: str) -> str:
+    """The select list from which :func:`jobs_from` makes jobs."""
+    return _select_list(Job, alias)
+
+
+def detail_columns(alias: str) -> str:
+    """The select list from which :func:`details_from` makes job details."""
+    return _select_list(JobDetails, alias)
+
+
+def _make(noun: type[Any], rows: Rows) -> Iterable[Any]:
+    # JSON comes as text, because drivers (and callers' connections) decode jsonb each in its own way.
+    texts = [index for index, field in enumerate(fields(noun)) if field.name in _JSON_FIELDS]
+    for row in rows.values:
+        values = list(row)
+        for index in texts:
+            values[index] = loads(values[index])
+        yield noun(*values)
+
+
+def jobs_from(rows: Rows) -> list[Job]:
+    return list(_make(Job, rows))
+
+
+def details_from(rows: Rows) -> list[JobDetails]:
+    return list(_make(JobDetails, rows))

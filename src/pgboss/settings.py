@@ -1,0 +1,47 @@
+"""Settings from the environment: ``DATABASE_URL`` and ``PGBOSS_*``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic import ValidationError as InvalidSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pgboss.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """What the environment says; an argument given in code always wins.
+
+    Attributes:
+        database_url: ``DATABASE_URL``, any libpq connection string. Empty means libpq's own defaults are not tried:
+            the caller is told to set it.
+        pgboss_schema: ``PGBOSS_SCHEMA``, the schema pg-boss lives in; in double quotes to keep capitals.
+        pgboss_concurrency: ``PGBOSS_CONCURRENCY``, how many jobs of one queue a worker process runs at once.
+        pgboss_pool_size: ``PGBOSS_POOL_SIZE``, the most connections of the pool.
+        pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    database_url: str = ""
+    pgboss_schema: str = "pgboss"
+    pgboss_concurrency: int = Field(default=5, ge=1, le=10_000)
+    pgboss_pool_size: int = Field(default=10, ge=1, le=1_000)
+    pgboss_max_payload_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
+
+
+def load_settings() -> Settings:
+    """Read the environment (and ``.env``).
+
+    Raises:
+        ConfigurationError: a variable has an unusable value; the message names it.
+    """
+    try:
+        return Settings()
+    except InvalidSettings as error:
+        problems = "; ".join(
+            f"{str(problem['loc'][0]).upper()}={problem.get('input')!r}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"Unusable settings: {problems}.") from None
