@@ -87,13 +87,13 @@ class JobDetails(Job):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One claim of one job.
+    """One claim of one job, or with the id alone: the job, whichever attempt it is at.
 
     ``started_on`` is needed beside ``retry_count`` because a job that was given back unrun keeps its retry_count.
     """
 
     id: UUID
-    retry_count: int
+    retry_count: int | None = None
     started_on: datetime | None = None
 
     @classmethod

@@ -57,9 +57,7 @@ def dumps(value: JSON, *, what: str = "job data") -> str:
     except (TypeError, ValueError) as error:
         raise PayloadError(f"The {what} cannot be stored as JSON: {_reason(error)}.") from None
     if "\\u0000" in text and _has_nul(json.loads(text)):
-        raise PayloadError(
-            f"The {what} holds the character U+0000, which PostgreSQL cannot store in jsonb. Remove it."
-        )
+        raise PayloadError(f"The {what} holds the character U+0000, which PostgreSQL cannot store in jsonb. Remove it.")
     return text
 
 

@@ -1,0 +1,21 @@
+"""psycopg 3, the default driver: its pools, the caller's connections, and a connection that listens.
+
+Statements are never prepared by name, so they are safe behind a pooler that hands every transaction another server
+connection.
+"""
+
+from pgboss.drivers.psycopg.conninfo import place, read_conninfo
+from pgboss.drivers.psycopg.listener import Listener
+from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, connect_alone
+from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
+
+__all__ = [
+    "AsyncDatabase",
+    "AsyncPsycopgSession",
+    "Database",
+    "Listener",
+    "PsycopgSession",
+    "connect_alone",
+    "place",
+    "read_conninfo",
+]

@@ -1,0 +1,85 @@
+"""Driving operations: each statement goes to the session, its rows (or its error) go back into the generator."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+from pgboss.core.query import Atomic, Operation, Rows, Statement, Steps
+from pgboss.errors import DatabaseError
+
+__all__ = ["AsyncSession", "Session", "arun", "run"]
+
+T = TypeVar("T")
+
+
+class AsyncSession(Protocol):
+    """One connection, for the length of one operation."""
+
+    async def execute(self, statement: Statement) -> Rows:
+        """Run a statement; a guarded one inside a transaction gets a savepoint.
+
+        Raises:
+            DatabaseError: whatever the driver raised, in our words.
+        """
+
+    def atomic(self) -> AbstractAsyncContextManager[Any]:
+        """A transaction around the block; nothing when the caller already holds one."""
+
+
+class Session(Protocol):
+    """The same without async."""
+
+    def execute(self, statement: Statement) -> Rows: ...
+
+    def atomic(self) -> AbstractContextManager[Any]: ...
+
+
+async def arun(session: AsyncSession, operation: Operation[T]) -> T:
+    """Run an operation to its end and return its value."""
+    if not isinstance(operation, Atomic):
+        return await _adrive(session, operation)
+    async with session.atomic():
+        return await _adrive(session, operation.steps)
+
+
+async def _adrive(session: AsyncSession, steps: Steps[T]) -> T:
+    try:
+        statement = next(steps)
+        while True:
+            try:
+                rows = await session.execute(statement)
+            except DatabaseError as error:
+                statement = steps.throw(error)
+            else:
+                statement = steps.send(rows)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        steps.close()
+
+
+def run(session: Session, operation: Operation[T]) -> T:
+    """Run an operation to its end and return its value."""
+    if not isinstance(operation, Atomic):
+        return _drive(session, operation)
+    with session.atomic():
+        return _drive(session, operation.steps)
+
+
+def _drive(session: Session, steps: Steps[T]) -> T:
+    try:
+        statement = next(steps)
+        while True:
+            try:
+                rows = session.execute(statement)
+            except DatabaseError as error:
+                statement = steps.throw(error)
+            else:
+                statement = steps.send(rows)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        steps.close()

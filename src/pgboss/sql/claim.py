@@ -1,0 +1,73 @@
+"""The statement that claims jobs: lock the next due ones, make them active, return them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgboss.core.job import detail_columns, job_columns
+from pgboss.core.names import SchemaName
+from pgboss.core.options import UNSET, FetchOptions
+from pgboss.core.query import Parameter, Query
+from pgboss.core.queue import QueueRef
+
+
+def claim(queue: QueueRef, options: FetchOptions, columns: str | None = None) -> Query:
+    """Make up to ``batch_size`` due jobs active, most urgent first, and return them in no particular order.
+
+    Jobs that another claim holds are skipped, never waited for. A job that was started before counts a retry.
+    """
+    parameters: list[Parameter] = [queue.name, 1 if options.batch_size is UNSET else options.batch_size]
+    wanted = "".join(f"\n               AND {condition}" for condition in _conditions(queue, options, parameters))
+    # The ids go through an array: an index scan by primary key, whatever the planner believes about the table.
+    return Query(
+        f"""
+        WITH next AS MATERIALIZED (
+            SELECT j.id
+              FROM {queue.table} j
+             WHERE j.name = $1::text AND j.state < 'active' AND NOT j.blocked{wanted}
+             ORDER BY j.priority DESC, j.created_on
+             LIMIT $2::int
+               FOR UPDATE OF j SKIP LOCKED
+        )
+        UPDATE {queue.table} j
+           SET state = 'active',
+               started_on = {queue.now},
+               heartbeat_on = {queue.now},
+               retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
+         WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT id FROM next))
+        RETURNING {columns or job_columns("j")}
+        """,
+        tuple(parameters),
+    )
+
+
+def _conditions(queue: QueueRef, options: FetchOptions, parameters: list[Parameter]) -> list[str]:
+    conditions = []
+    if options.ignore_start_after is not True:
+        conditions.append(f"j.start_after <= {queue.now}")
+    for bound, operator in ((options.min_priority, ">="), (options.max_priority, "<=")):
+        if bound is not UNSET:
+            parameters.append(bound)
+            conditions.append(f"j.priority {operator} ${len(parameters)}::int")
+    return conditions
+
+
+DETAILS = detail_columns("j")
+"""The select list of a claim that returns everything stored about each job."""
+
+
+def seconds_until_due(schema: SchemaName, names: Sequence[str]) -> Query:
+    """For each queue the seconds until its next deferred or retried job falls due; queues with none have no row."""
+    return Query(
+        f"""
+        SELECT q.name, extract(epoch FROM next.start_after - {schema.now})::float AS seconds
+          FROM unnest($1::text[]) AS q(name)
+         CROSS JOIN LATERAL (
+               SELECT min(j.start_after) AS start_after
+                 FROM {schema.table("job")} j
+                WHERE j.name = q.name AND j.state < 'active' AND NOT j.blocked AND j.start_after > {schema.now}
+               ) next
+         WHERE next.start_after IS NOT NULL
+        """,
+        (list(names),),
+    )

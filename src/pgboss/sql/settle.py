@@ -1,0 +1,153 @@
+"""Statements that move jobs from one state to another, by id or by attempt.
+
+Everything that settles takes *attempts*: parallel arrays of id, retry_count and started_on. Where retry_count is
+NULL the job is taken by its id alone; where it is given the row must be active and at that very attempt, so a worker
+that lost its job cannot overwrite what somebody else has made of it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pgboss.core.job import Attempt
+from pgboss.core.query import Parameter, Query
+from pgboss.core.queue import QueueRef
+
+# Beside `j.id = ANY($2)`, which keeps the access path an index scan whatever the statistics say.
+_ATTEMPTS = "unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)"
+_IS_ATTEMPT = """
+    j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+    AND (a.started_on IS NULL OR j.started_on = a.started_on)
+"""
+
+
+def attempt_arrays(queue: QueueRef, attempts: Sequence[Attempt]) -> tuple[Parameter, ...]:
+    """The first four parameters of every statement here."""
+    return (
+        queue.name,
+        [attempt.id for attempt in attempts],
+        [attempt.retry_count for attempt in attempts],
+        [attempt.started_on for attempt in attempts],
+    )
+
+
+def complete(queue: QueueRef, attempts: Sequence[Attempt], output: str | None, *, include_queued: bool) -> Query:
+    """Active jobs become completed; with ``include_queued`` those still waiting do too."""
+    states = "j.state < 'completed'" if include_queued else "j.state = 'active'"
+    unblock = ", blocked = false, pending_dependencies = 0" if include_queued else ""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'completed', completed_on = {queue.now}, output = $5::jsonb{unblock}
+          FROM {_ATTEMPTS}
+         WHERE {_IS_ATTEMPT} AND {states}
+        RETURNING j.id
+        """,
+        (*attempt_arrays(queue, attempts), output),
+    )
+
+
+def complete_each(queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequence[str | None]) -> Query:
+    """Active attempts become completed, each with its own output."""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb
+          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
+         WHERE {_IS_ATTEMPT} AND j.state = 'active'
+        RETURNING j.id
+        """,
+        (*attempt_arrays(queue, attempts), list(outputs)),
+    )
+
+
+def cancel(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+    """Jobs that have not finished become cancelled."""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'cancelled', completed_on = {queue.now}
+          FROM {_ATTEMPTS}
+         WHERE {_IS_ATTEMPT} AND j.state < 'completed'
+        RETURNING j.id
+        """,
+        attempt_arrays(queue, attempts),
+    )
+
+
+def delete(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+    """The rows go, whatever their state."""
+    return Query(
+        f"""
+        DELETE FROM {queue.table} j
+         USING {_ATTEMPTS}
+         WHERE {_IS_ATTEMPT}
+        RETURNING j.id
+        """,
+        attempt_arrays(queue, attempts),
+    )
+
+
+def touch(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+    """Active jobs get a fresh heartbeat; what does not come back is no longer ours."""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET heartbeat_on = {queue.now}
+          FROM {_ATTEMPTS}
+         WHERE {_IS_ATTEMPT} AND j.state = 'active'
+        RETURNING j.id
+        """,
+        attempt_arrays(queue, attempts),
+    )
+
+
+def resume(queue: QueueRef, ids: Sequence[UUID]) -> Query:
+    """Cancelled jobs become created again. started_on stays, so the next claim counts a retry, as with pg-boss."""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'created', completed_on = NULL, upsert_by_key = NULL,
+               start_after = GREATEST(j.start_after, {queue.now})
+         WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'cancelled'
+        RETURNING j.id
+        """,
+        (queue.name, list(ids)),
+    )
+
+
+def retry(queue: QueueRef, ids: Sequence[UUID]) -> Query:
+    """Failed jobs get one more attempt."""
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'retry', retry_limit = j.retry_limit + 1, completed_on = NULL,
+               start_after = GREATEST(j.start_after, {queue.now})
+         WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'failed'
+        RETURNING j.id
+        """,
+        (queue.name, list(ids)),
+    )
+
+
+def give_back(queue: QueueRef, attempts: Sequence[Attempt], delays_seconds: Sequence[float]) -> Query:
+    """Active attempts go back to created as if they had never been claimed, due after their delay.
+
+    started_on is cleared, so the next claim counts no retry. keep_until moves with start_after: retention must not
+    sweep a job because it was postponed.
+    """
+    due = f"{queue.now} + a.delay * interval '1 second'"
+    return Query(
+        f"""
+        UPDATE {queue.table} j
+           SET state = 'created', started_on = NULL, heartbeat_on = NULL, upsert_by_key = NULL,
+               start_after = CASE WHEN a.delay > 0 THEN {due} ELSE j.start_after END,
+               keep_until = CASE WHEN a.delay > 0 THEN {due} + (j.keep_until - j.start_after) ELSE j.keep_until END
+          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
+         WHERE {_IS_ATTEMPT} AND j.state = 'active'
+        RETURNING j.id
+        """,
+        (*attempt_arrays(queue, attempts), list(delays_seconds)),
+    )
