@@ -31,6 +31,7 @@ __all__ = [
     "SendOptions",
     "StartAfter",
     "Unset",
+    "as_uuid",
     "check_integer",
     "start_after_text",
 ]
@@ -122,7 +123,12 @@ def _policy(name: str, value: object) -> str:
     return str(value)
 
 
-def _uuid(name: str, value: object) -> UUID:
+def as_uuid(name: str, value: object) -> UUID:
+    """Read a UUID, given as one or as text.
+
+    Raises:
+        ValidationError: it is neither.
+    """
     try:
         return value if isinstance(value, UUID) else UUID(str(value))
     except ValueError:
@@ -196,7 +202,7 @@ class RetryOptions(Options):
 class SendOptions(RetryOptions):
     """Options of one job. Absent ones come from the queue's row at the moment of sending."""
 
-    id: UUID | Unset = _option(_uuid)
+    id: UUID | str | Unset = _option(as_uuid)
     priority: int | Unset = _option(_integer(-MAX_INT4 - 1))
     start_after: StartAfter | Unset | None = _option(_start_after, clearable=True)
     singleton_key: str | Unset | None = _option(_text, clearable=True)

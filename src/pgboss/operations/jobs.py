@@ -12,6 +12,7 @@ from pgboss.core.names import SchemaName, check_queue_name
 from pgboss.core.options import UNSET, FetchOptions, SendOptions, check_integer, start_after_text
 from pgboss.core.query import Rows, Steps
 from pgboss.core.queue import QueueCatalog
+from pgboss.core.target import QueueLike, outgoing
 from pgboss.core.wire import JSON, dumps
 from pgboss.errors import (
     DatabaseError,
@@ -54,6 +55,10 @@ class NewJob:
         except TypeError:
             unknown = sorted(set(options) - {field.name for field in fields(SendOptions)})
             raise ValidationError(f"Unknown options of a job to insert: {', '.join(unknown)}.") from None
+
+    def encoded_by(self, target: QueueLike) -> NewJob:
+        """The same job with its data checked and encoded, if the target is a definition."""
+        return self if isinstance(target, str) else NewJob(outgoing(target, self.data), self.options)
 
 
 def send(schema: SchemaName, name: str, data: JSON, options: SendOptions, max_payload_bytes: int) -> Steps[UUID | None]:
