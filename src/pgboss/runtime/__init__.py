@@ -1,0 +1,1 @@
+"""What every background duty stands on: the one periodic loop, growing pauses after errors, daemon threads."""
