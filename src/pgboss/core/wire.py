@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -20,13 +22,37 @@ from pydantic import BaseModel
 
 from pgboss.errors import PayloadError
 
-__all__ = ["JSON", "camel_case", "dumps", "error_output", "loads", "output_text"]
+__all__ = [
+    "JSON",
+    "Unreadable",
+    "camel_case",
+    "dump_model",
+    "dumps",
+    "error_output",
+    "loads",
+    "output_text",
+    "payload_errors",
+]
 
 JSON: TypeAlias = Any
 """A JSON value: dict with string keys, list, str, int, float, bool or None."""
 
 MAX_TRACEBACK_CHARACTERS = 16_000
 MAX_CAUSES = 10
+
+# A backslash that is itself escaped comes before the escape without starting it: "\\\\u0000" is plain text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for JSON that PostgreSQL holds and Python cannot: nested too deeply, or a number of thousands of digits.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    reason: str
 
 
 def camel_case(name: str) -> str:
@@ -45,9 +71,21 @@ def dumps(value: JSON, *, what: str = "job data") -> str:
         PayloadError: the value holds something JSON or jsonb cannot: NaN or Infinity, U+0000, a lone surrogate,
             a set, bytes or another object, or a reference to itself.
     """
-    try:
+    with payload_errors(what):
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
         text.encode()
+    if _NUL.search(text):
+        raise PayloadError(f"The {what} holds the character U+0000, which PostgreSQL cannot store in jsonb. Remove it.")
+    return text
+
+
+@contextmanager
+def payload_errors(what: str) -> Iterator[None]:
+    """Turn what json and pydantic raise for a value that is no JSON into a :class:`PayloadError` in words."""
+    try:
+        yield
+    except PayloadError:
+        raise
     except UnicodeEncodeError as error:
         raise PayloadError(
             f"The {what} holds a lone surrogate, which is not text: {error.object[error.start]!r}."
@@ -56,14 +94,34 @@ def dumps(value: JSON, *, what: str = "job data") -> str:
         raise PayloadError(f"The {what} is nested too deeply to be stored as JSON.") from None
     except (TypeError, ValueError) as error:
         raise PayloadError(f"The {what} cannot be stored as JSON: {_reason(error)}.") from None
-    if "\\u0000" in text and _has_nul(json.loads(text)):
-        raise PayloadError(f"The {what} holds the character U+0000, which PostgreSQL cannot store in jsonb. Remove it.")
-    return text
+
+
+def dump_model(dump: Callable[..., Any], **how: Any) -> JSON:
+    """What pydantic makes of a value for JSON, by alias; ``dump`` is its ``model_dump`` or ``dump_python``.
+
+    Raises:
+        ValueError: the value holds NaN, Infinity or a lone surrogate, which pydantic alone would quietly turn into
+            null and U+FFFD wherever the declared type is Any; or something that it cannot dump.
+    """
+    plain = dump(mode="python", by_alias=True, warnings=False, **how)
+    json.dumps(plain, ensure_ascii=False, allow_nan=False, skipkeys=True, default=_members).encode()
+    return dump(mode="json", by_alias=True, warnings=False, **how)
 
 
 def loads(text: str | None) -> JSON:
-    """Parse JSON text as read from the database; SQL NULL is ``None``."""
-    return None if text is None else json.loads(text)
+    """Parse JSON text as read from the database; SQL NULL is ``None``.
+
+    Never raises for what jsonb can hold: one job that Python cannot read (:class:`Unreadable`) must not take the
+    others of its batch with it.
+    """
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        return Unreadable(str(error))
 
 
 def output_text(value: object) -> str | None:
@@ -117,8 +175,8 @@ def _storable(text: str) -> str:
 
 def _default(value: object) -> JSON:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dump_model(value.model_dump)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type | Unreadable):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -140,9 +198,8 @@ def _reason(error: Exception) -> str:
     return text
 
 
-def _has_nul(value: JSON) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any("\x00" in key or _has_nul(inner) for key, inner in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
+def _members(value: object) -> JSON:
+    """What lies within a value that json does not know, as far as numbers and text may hide there."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Collection) and not isinstance(value, bytes | bytearray) else None
