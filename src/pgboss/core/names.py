@@ -30,7 +30,7 @@ MAX_SCHEMA_BYTES = 50
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _NEEDS_NO_QUOTES = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
-_UNSAFE_IN_QUOTES = re.compile(r"[\"'%$.\\\x00-\x1f\x7f]")
+_UNSAFE_IN_QUOTES = re.compile(r"[\"'%$.\\\x00-\x1f\x7f\ud800-\udfff]")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.\-/]+", re.ASCII)
 
 
@@ -84,14 +84,15 @@ class SchemaName:
         content = name[1:-1] if quoted else name
         if not content:
             raise ConfigurationError("The schema name is empty. Set PGBOSS_SCHEMA, for example to pgboss.")
-        if len(content.encode()) > MAX_SCHEMA_BYTES:
+        # A byte of the environment that is no UTF-8 arrives as a lone surrogate; it must get as far as a clear error.
+        size = len(content.encode("utf-8", "surrogatepass"))
+        if size > MAX_SCHEMA_BYTES:
             raise ConfigurationError(
-                f"The schema name {name!r} is {len(content.encode())} bytes long; "
-                f"at most {MAX_SCHEMA_BYTES} are allowed."
+                f"The schema name {name!r} is {size} bytes long; at most {MAX_SCHEMA_BYTES} are allowed."
             )
         if quoted and _UNSAFE_IN_QUOTES.search(content):
             raise ConfigurationError(
-                f"The quoted schema name {name!r} must not hold any of \" ' % $ . \\ or control characters."
+                f"The quoted schema name {name!r} must not hold any of \" ' % $ . \\, control or surrogate characters."
             )
         if not quoted and not _BARE.fullmatch(content):
             raise ConfigurationError(

@@ -59,6 +59,10 @@ Policy: TypeAlias = Literal["standard", "short", "singleton", "stately", "exclus
 POLICIES: Final = ("standard", "short", "singleton", "stately", "exclusive", "key_strict_fifo")
 MAX_INT4: Final = 2**31 - 1
 DAY: Final = 24 * 60 * 60
+MAX_DELAY_SECONDS: Final = 100_000_000_000
+"""About 3000 years: what PostgreSQL can still add to its clock, either way, with room to spare."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -104,6 +108,8 @@ def _text(name: str, value: object) -> str:
         raise ValidationError(f"{name} must be a string, not {value!r}.")
     if "\x00" in value:
         raise ValidationError(f"{name} must not hold the character U+0000: {value!r}.")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise ValidationError(f"{name} must not hold a lone surrogate, which is not text: {value!r}.")
     return value
 
 
@@ -140,8 +146,12 @@ def _start_after(name: str, value: object) -> StartAfter:
         raise ValidationError(f"{name} is a datetime without a time zone: {value!r}. Use datetime.now(timezone.utc).")
     if isinstance(value, bool) or not isinstance(value, datetime | timedelta | int | float | str):
         raise ValidationError(f"{name} must be a datetime, a timedelta, seconds or a string, not {value!r}.")
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        raise ValidationError(f"{name} must be a finite number of seconds, not {value!r}.")
+    if isinstance(value, str):
+        return _text(name, value)
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    # Written so that NaN, which compares false with everything, is refused as well.
+    if not isinstance(seconds, datetime) and not abs(seconds) <= MAX_DELAY_SECONDS:
+        raise ValidationError(f"{name} must be at most {MAX_DELAY_SECONDS} seconds away, not {value!r}.")
     return value
 
 
