@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from pgboss.core.query import Atomic, Operation, Rows, Statement, Steps
 from pgboss.errors import DatabaseError
 
-__all__ = ["AsyncSession", "Session", "arun", "run"]
+__all__ = ["AsyncSession", "Run", "Session", "arun", "run"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,13 @@ class Session(Protocol):
     def execute(self, statement: Statement) -> Rows: ...
 
     def atomic(self) -> AbstractContextManager[Any]: ...
+
+
+class Run(Protocol):
+    """Something that runs operations on connections of its own: what loops and duties are given."""
+
+    async def __call__(self, operation: Operation[T]) -> T:
+        """Run an operation to its end and return its value."""
 
 
 async def arun(session: AsyncSession, operation: Operation[T]) -> T:

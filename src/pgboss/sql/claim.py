@@ -56,18 +56,17 @@ DETAILS = detail_columns("j")
 """The select list of a claim that returns everything stored about each job."""
 
 
-def seconds_until_due(schema: SchemaName, names: Sequence[str]) -> Query:
-    """For each queue the seconds until its next deferred or retried job falls due; queues with none have no row."""
+def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
+    """For each queue the seconds until its next waiting job is due (zero or less: one is); none waiting, no row."""
+    job = schema.table("job")
+    earliest = "SELECT min(j.start_after) FROM {job} j WHERE j.name = q.name AND j.state = '{state}' AND NOT j.blocked"
+    created, retry = (earliest.format(job=job, state=state) for state in ("created", "retry"))
     return Query(
         f"""
-        SELECT q.name, extract(epoch FROM next.start_after - {schema.now})::float AS seconds
-          FROM unnest($1::text[]) AS q(name)
-         CROSS JOIN LATERAL (
-               SELECT min(j.start_after) AS start_after
-                 FROM {schema.table("job")} j
-                WHERE j.name = q.name AND j.state < 'active' AND NOT j.blocked AND j.start_after > {schema.now}
-               ) next
-         WHERE next.start_after IS NOT NULL
+        SELECT due.name, extract(epoch FROM due.start_after - {schema.now})::float8 AS seconds
+          FROM (SELECT q.name, LEAST(({created}), ({retry})) AS start_after
+                  FROM unnest($1::text[]) AS q(name)) due
+         WHERE due.start_after IS NOT NULL
         """,
         (list(names),),
     )

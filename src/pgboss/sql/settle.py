@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pgboss.core.job import Attempt
+from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
 
@@ -150,4 +151,38 @@ def give_back(queue: QueueRef, attempts: Sequence[Attempt], delays_seconds: Sequ
         RETURNING j.id
         """,
         (*attempt_arrays(queue, attempts), list(delays_seconds)),
+    )
+
+
+def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) -> Query:
+    """Give attempts of any queues a fresh heartbeat; returns the ids that are still theirs.
+
+    ``names`` holds each attempt's queue. A row that somebody holds locked is not waited for: a transaction that
+    settles it right now must not hold up everyone's heartbeat, and the row still counts as held.
+    """
+    job = schema.table("job")
+    held = "unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on)"
+    still_held = """
+        j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
+        AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+    """
+    return Query(
+        f"""
+        WITH free AS MATERIALIZED (
+            SELECT j.name, j.id FROM {held}, {job} j WHERE {still_held} FOR NO KEY UPDATE OF j SKIP LOCKED
+        ), beaten AS (
+            UPDATE {job} j
+               SET heartbeat_on = {schema.now}
+              FROM free f
+             WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM free))
+               AND j.name = f.name AND j.id = f.id
+        )
+        SELECT j.id FROM {held}, {job} j WHERE {still_held}
+        """,
+        (
+            list(names),
+            [attempt.id for attempt in attempts],
+            [attempt.retry_count for attempt in attempts],
+            [attempt.started_on for attempt in attempts],
+        ),
     )

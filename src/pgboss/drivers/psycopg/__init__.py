@@ -6,6 +6,7 @@ connection.
 
 from pgboss.drivers.psycopg.conninfo import place, read_conninfo
 from pgboss.drivers.psycopg.listener import Listener
+from pgboss.drivers.psycopg.lone import LoneConnection
 from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, connect_alone
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 
@@ -14,6 +15,7 @@ __all__ = [
     "AsyncPsycopgSession",
     "Database",
     "Listener",
+    "LoneConnection",
     "PsycopgSession",
     "connect_alone",
     "place",

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 CHECKOUT_SECONDS = 10.0
 # Every connection of ours: no implicit transactions, no statements prepared by name.
-_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
 
 class _Socket(Protocol):
@@ -51,7 +51,7 @@ async def connect_alone(conninfo: str) -> AsyncConnection[Any]:
         DatabaseUnavailableError: the server cannot be reached or does not let us in; the reason is libpq's text.
     """
     with translated(place(conninfo)):
-        return await AsyncConnection.connect(conninfo, **_KEYWORDS)
+        return await AsyncConnection.connect(conninfo, **CONNECTION_KEYWORDS)
 
 
 class AsyncDatabase:
@@ -74,7 +74,7 @@ class AsyncDatabase:
         await (await connect_alone(self.conninfo)).close()
         pool = AsyncConnectionPool(
             self.conninfo,
-            kwargs=_KEYWORDS,
+            kwargs=CONNECTION_KEYWORDS,
             min_size=1,
             max_size=self._pool_size,
             timeout=CHECKOUT_SECONDS,
@@ -119,10 +119,10 @@ class Database:
         if self._pool is not None:
             return
         with translated(self.place):
-            Connection.connect(self.conninfo, **_KEYWORDS).close()
+            Connection.connect(self.conninfo, **CONNECTION_KEYWORDS).close()
         pool = ConnectionPool(
             self.conninfo,
-            kwargs=_KEYWORDS,
+            kwargs=CONNECTION_KEYWORDS,
             min_size=1,
             max_size=self._pool_size,
             timeout=CHECKOUT_SECONDS,

@@ -1,0 +1,154 @@
+"""The heart: keeps the leases of all claimed jobs of a process, from a thread and a connection of its own.
+
+Theory. A job with ``heartbeat_seconds`` is leased: whoever works it must refresh ``heartbeat_on`` before that many
+seconds have passed, or a sweep fails the attempt and somebody else runs the job. Two things can go wrong.
+
+*The event loop is blocked* by a handler that does not await. Were the beat sent from the loop, every job of the
+process would lose its lease. So the heart has a thread, and a connection that nothing else waits for.
+
+*The beat does not get through.* Then the lease may have run out without our knowing. Two clocks tell: the row, when a
+beat does get through and an attempt does not come back (it is no longer active under our claim); and the monotonic
+clock, when no beat has got through for longer than the lease. In both cases the handler must stop, for another worker
+may be running the job by now. Its late result is refused by the fence in any case; stopping spares the double work.
+
+A beat is due after a third of the shortest lease, so that one lost beat costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import monotonic
+from uuid import UUID
+
+from pgboss.core.job import Attempt, Job
+from pgboss.core.names import SchemaName
+from pgboss.drivers.psycopg import LoneConnection
+from pgboss.errors import PgBossError
+from pgboss.runtime.backoff import Backoff
+from pgboss.sql import settle
+
+__all__ = ["Heart"]
+
+BEATS_A_LEASE = 3
+
+logger = logging.getLogger("pgboss.worker")
+
+
+@dataclass(slots=True)
+class _Lease:
+    job: Job
+    seconds: int
+    beaten_at: float
+
+    @property
+    def ends_at(self) -> float:
+        return self.beaten_at + self.seconds
+
+
+class Heart:
+    """Holds leases; ``on_lost`` is called from the heart's thread with jobs that may be running elsewhere."""
+
+    def __init__(self, conninfo: str, schema: SchemaName, on_lost: Callable[[list[Job]], None]) -> None:
+        self._connection = LoneConnection(conninfo)
+        self._schema = schema
+        self._on_lost = on_lost
+        self._leases: dict[UUID, _Lease] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._backoff = Backoff(first=0.5, last=2.0)
+        self._next_beat = 0.0
+
+    def hold(self, jobs: Iterable[Job], claimed_at: float) -> None:
+        """Keep the leases of jobs claimed at this moment of the monotonic clock (before the claim was sent)."""
+        leased = {
+            job.id: _Lease(job, job.heartbeat_seconds, claimed_at) for job in jobs if job.heartbeat_seconds is not None
+        }
+        if not leased:
+            return
+        with self._changed:
+            self._leases.update(leased)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat_until_stopped, name="pgboss-heart", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def release(self, job: Job) -> None:
+        """Stop keeping the lease of a job that is settled or given up."""
+        with self._changed:
+            lease = self._leases.get(job.id)
+            # A job that came back to us meanwhile has a lease of its own.
+            if lease is not None and lease.job.started_on == job.started_on:
+                del self._leases[job.id]
+
+    def stop(self) -> None:
+        """End the thread, after the beat in progress; nobody waits for it."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    def _beat_until_stopped(self) -> None:
+        while self._wait_for_a_beat():
+            self._give_up_expired()
+            self._beat()
+        self._connection.close()
+
+    def _wait_for_a_beat(self) -> bool:
+        with self._changed:
+            while not self._stopping:
+                pause = self._pause()
+                if pause is not None and pause <= 0:
+                    return True
+                self._changed.wait(pause)
+            return False
+
+    def _pause(self) -> float | None:
+        """Seconds until the next beat or the next lease's end; ``None`` when nothing is held."""
+        if not self._leases:
+            return None
+        due = min(lease.beaten_at + lease.seconds / BEATS_A_LEASE for lease in self._leases.values())
+        ends = min(lease.ends_at for lease in self._leases.values())
+        return min(max(due, self._next_beat), ends) - monotonic()
+
+    def _give_up_expired(self) -> None:
+        now = monotonic()
+        with self._changed:
+            self._drop([lease for lease in self._leases.values() if lease.ends_at <= now], "no heartbeat got through")
+
+    def _beat(self) -> None:
+        with self._changed:
+            beaten = list(self._leases.values())
+        if not beaten:
+            return
+        began = monotonic()
+        attempts = [Attempt.of(lease.job) for lease in beaten]
+        try:
+            rows = self._connection.execute(settle.beat(self._schema, [lease.job.name for lease in beaten], attempts))
+        except PgBossError as error:
+            if not self._backoff.is_growing:
+                logger.warning("the heartbeat of %d jobs did not get through: %s", len(beaten), error)
+            self._next_beat = monotonic() + self._backoff.pause()
+            return
+        self._backoff.reset()
+        self._next_beat = 0.0
+        ours = set(rows.column())
+        with self._changed:
+            for lease in beaten:
+                lease.beaten_at = began
+            gone = [lease for lease in beaten if lease.job.id not in ours and self._is_held(lease)]
+            self._drop(gone, "somebody else has settled or claimed it")
+
+    def _is_held(self, lease: _Lease) -> bool:
+        return self._leases.get(lease.job.id) is lease
+
+    def _drop(self, leases: list[_Lease], reason: str) -> None:
+        """Give leases up, holding the lock."""
+        if not leases:
+            return
+        for lease in leases:
+            del self._leases[lease.job.id]
+            logger.warning("the lease of job %s of queue %s is lost: %s", lease.job.id, lease.job.name, reason)
+        self._on_lost([lease.job for lease in leases])

@@ -1,0 +1,52 @@
+"""How an attempt at a job ended, ready to be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pgboss.core.job import Job
+from pgboss.core.wire import dumps, error_output
+
+__all__ = ["Completed", "Failed", "Finished", "GivenBack", "Outcome", "failed_with"]
+
+SHUTDOWN_OUTPUT = '{"value":"pg-boss shut down while active"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The handler returned; ``output`` is JSON text, ``None`` for nothing."""
+
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The handler raised, ran out of time or was stopped; ``is_final`` leaves no retry."""
+
+    output: str | None
+    is_final: bool = False
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The attempt does not count; the job is due again after the delay."""
+
+    delay_seconds: float = 0.0
+
+
+Outcome: TypeAlias = Completed | Failed | GivenBack
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt and how it ended; a substitute stands in for an outcome that could not be stored."""
+
+    job: Job
+    outcome: Outcome
+    is_substitute: bool = False
+
+
+def failed_with(error: BaseException, *, is_final: bool = False) -> Failed:
+    return Failed(dumps(error_output(error), what="error"), is_final, error)

@@ -1,0 +1,170 @@
+"""The settler: finished attempts of a whole process, written in batches.
+
+A flush starts as soon as the one before has returned. One job alone therefore waits for nobody, and under load a
+thousand share a statement. While the database is away the results wait here, in bounded memory because workers stop
+claiming once the backlog is long. One row that cannot be written never takes its batch down: it is isolated, and if
+its output is the reason, the job fails with that reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, groupby
+from typing import Any
+from uuid import UUID
+
+from pgboss.core.job import Attempt, Job
+from pgboss.core.queue import QueueCatalog
+from pgboss.drivers.runner import Run
+from pgboss.errors import DatabaseUnavailableError, PgBossError
+from pgboss.operations import work as operations
+from pgboss.runtime.backoff import Backoff
+from pgboss.runtime.wakeup import Wakeup
+from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, failed_with
+
+__all__ = ["Settler"]
+
+BATCH = 1000
+BACKLOG_LIMIT = 2000
+
+logger = logging.getLogger("pgboss.worker")
+
+
+class Settler:
+    """Writes outcomes; ``on_settled`` hears of every job that is no longer ours, whatever came of it."""
+
+    def __init__(self, run: Run, catalog: Callable[[], QueueCatalog], on_settled: Callable[[Job], None]) -> None:
+        self._run = run
+        self._catalog = catalog
+        self._on_settled = on_settled
+        self._pending: deque[Finished] = deque()
+        self._in_flight = 0
+        self._wakeup = Wakeup()
+        self._drained = Wakeup()
+        self._backoff = Backoff()
+
+    @property
+    def backlog(self) -> int:
+        """Attempts that have ended and are not written yet."""
+        return len(self._pending) + self._in_flight
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether workers should stop claiming until results have been written."""
+        return self.backlog >= BACKLOG_LIMIT
+
+    def put(self, job: Job, outcome: Completed | Failed | GivenBack) -> None:
+        """Have an outcome written soon."""
+        self._pending.append(Finished(job, outcome))
+        self._wakeup.set()
+
+    async def serve(self) -> None:
+        """Write outcomes as they come, until cancelled."""
+        while True:
+            await self._wakeup.wait(None)
+            while self._pending:
+                await self._flush([self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))])
+            self._drained.set()
+
+    async def drain(self) -> None:
+        """Wait until everything is written."""
+        while self.backlog:
+            await self._drained.wait(None)
+
+    async def _flush(self, batch: list[Finished]) -> None:
+        groups = deque(_grouped(batch))
+        self._in_flight = len(batch)
+        while groups:
+            group = groups.popleft()
+            try:
+                await self._settle(group)
+            except DatabaseUnavailableError as error:
+                self._put_back(chain(group, *groups))
+                await self._pause(error)
+                return
+            except PgBossError as error:
+                groups.extendleft(self._instead(group, error))
+            else:
+                self._let_go(group)
+        self._backoff.reset()
+
+    def _put_back(self, unwritten: Iterable[Finished]) -> None:
+        self._pending.extendleft(reversed(list(unwritten)))
+        self._in_flight = 0
+
+    async def _pause(self, error: DatabaseUnavailableError) -> None:
+        if not self._backoff.is_growing:
+            logger.warning("%d finished jobs wait to be written: %s", self.backlog, error)
+        await self._wakeup.wait(self._backoff.pause())
+
+    def _let_go(self, group: Iterable[Finished]) -> None:
+        for finished in group:
+            self._in_flight -= 1
+            self._on_settled(finished.job)
+
+    def _instead(self, group: Sequence[Finished], error: PgBossError) -> list[list[Finished]]:
+        """What to write when a group could not be: each alone, or for one alone, that it failed with this error."""
+        if len(group) > 1:
+            return [[finished] for finished in group]
+        job, outcome = group[0].job, group[0].outcome
+        if group[0].is_substitute:
+            logger.error("job %s of queue %s cannot be settled and will expire", job.id, job.name, exc_info=error)
+            self._let_go(group)
+            return []
+        logger.error("the outcome of job %s of queue %s cannot be stored: %s", job.id, job.name, error)
+        is_final = isinstance(outcome, Failed) and outcome.is_final
+        return [[Finished(job, failed_with(error, is_final=is_final), is_substitute=True)]]
+
+    async def _settle(self, group: Sequence[Finished]) -> None:
+        name = group[0].job.name
+        attempts = [Attempt.of(finished.job) for finished in group]
+        outcomes: list[Any] = [finished.outcome for finished in group]
+        match outcomes[0]:
+            case Completed():
+                outputs = [outcome.output for outcome in outcomes]
+                kept = await self._run(operations.complete_each(self._catalog(), name, attempts, outputs))
+                _report_lost(group, kept)
+            case GivenBack():
+                delays = [outcome.delay_seconds for outcome in outcomes]
+                await self._run(operations.give_back_each(self._catalog(), name, attempts, delays))
+            case Failed():
+                outputs = [outcome.output for outcome in outcomes]
+                final = [outcome.is_final for outcome in outcomes]
+                states = await self._run(operations.fail_each(self._catalog(), name, attempts, outputs, final))
+                _report_lost(group, states)
+                _report_failures(group, states)
+
+
+def _grouped(batch: Iterable[Finished]) -> Iterator[list[Finished]]:
+    """The attempts of each queue that ended in the same way."""
+
+    def kind(finished: Finished) -> tuple[str, str]:
+        return finished.job.name, type(finished.outcome).__name__
+
+    for _, group in groupby(sorted(batch, key=kind), kind):
+        yield list(group)
+
+
+def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
+    still = set(kept)
+    for finished in group:
+        if finished.job.id not in still:
+            logger.warning(
+                "job %s of queue %s was no longer ours when it finished; its result was dropped",
+                finished.job.id,
+                finished.job.name,
+            )
+
+
+def _report_failures(group: Sequence[Finished], states: dict[UUID, Any]) -> None:
+    for finished in group:
+        job, outcome = finished.job, finished.outcome
+        error = outcome.error if isinstance(outcome, Failed) else None
+        extra = {"job_id": str(job.id), "queue": job.name, "attempt": job.retry_count + 1}
+        if states.get(job.id) == "failed":
+            logger.error("job %s of queue %s failed for good", job.id, job.name, exc_info=error, extra=extra)
+        elif states.get(job.id) == "retry":
+            reason = "stopped" if error is None else f"{type(error).__name__}: {error}"
+            logger.warning("job %s of queue %s will be retried: %s", job.id, job.name, reason, extra=extra)
