@@ -25,9 +25,11 @@ _Work = tuple[Callable[[], Any], Callable[[Any, BaseException | None], None]]
 class DaemonThreads:
     """Runs calls in daemon threads, which are started as they are needed, up to ``size``."""
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, on_idle: Callable[[], None]) -> None:
+        """``on_idle`` is called on the event loop when a call returns that nobody awaits any more."""
         self._name = name
         self._size = size
+        self._on_idle = on_idle
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._threads = 0
         self._unfinished = 0
@@ -45,6 +47,8 @@ class DaemonThreads:
             self._unfinished -= 1
             if not done.done():
                 done.set_result((value, error))
+            else:
+                self._on_idle()
 
         def deliver(value: Any, error: BaseException | None) -> None:
             # A closed loop means that the process is ending and nobody waits for this any more.

@@ -76,13 +76,14 @@ class Heart:
                 self._thread.start()
             self._changed.notify()
 
-    def release(self, job: Job) -> None:
-        """Stop keeping the lease of a job that is settled or given up."""
+    def release(self, jobs: Iterable[Job]) -> None:
+        """Stop keeping the leases of jobs that are settled."""
         with self._changed:
-            lease = self._leases.get(job.id)
-            # A job that came back to us meanwhile has a lease of its own.
-            if lease is not None and lease.job.started_on == job.started_on:
-                del self._leases[job.id]
+            for job in jobs:
+                lease = self._leases.get(job.id)
+                # A job that came back to us meanwhile has a lease of its own.
+                if lease is not None and lease.job.started_on == job.started_on:
+                    del self._leases[job.id]
 
     def stop(self) -> None:
         """End the thread, after the beat in progress; nobody waits for it."""

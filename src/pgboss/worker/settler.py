@@ -33,9 +33,11 @@ logger = logging.getLogger("pgboss.worker")
 
 
 class Settler:
-    """Writes outcomes; ``on_settled`` hears of every job that is no longer ours, whatever came of it."""
+    """Writes outcomes; ``on_settled`` hears of the jobs of a queue that are no longer ours, whatever came of them."""
 
-    def __init__(self, run: Run, catalog: Callable[[], QueueCatalog], on_settled: Callable[[Job], None]) -> None:
+    def __init__(
+        self, run: Run, catalog: Callable[[], QueueCatalog], on_settled: Callable[[Sequence[Job]], None]
+    ) -> None:
         self._run = run
         self._catalog = catalog
         self._on_settled = on_settled
@@ -99,10 +101,9 @@ class Settler:
             logger.warning("%d finished jobs wait to be written: %s", self.backlog, error)
         await self._wakeup.wait(self._backoff.pause())
 
-    def _let_go(self, group: Iterable[Finished]) -> None:
-        for finished in group:
-            self._in_flight -= 1
-            self._on_settled(finished.job)
+    def _let_go(self, group: Sequence[Finished]) -> None:
+        self._in_flight -= len(group)
+        self._on_settled([finished.job for finished in group])
 
     def _instead(self, group: Sequence[Finished], error: PgBossError) -> list[list[Finished]]:
         """What to write when a group could not be: each alone, or for one alone, that it failed with this error."""

@@ -20,6 +20,7 @@ __all__ = ["AsyncDatabase", "Database", "connect_alone"]
 T = TypeVar("T")
 
 CHECKOUT_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
 # Every connection of ours: no implicit transactions, no statements prepared by name.
 CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
@@ -88,7 +89,7 @@ class AsyncDatabase:
     async def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            await pool.close()
+            await pool.close(timeout=CLOSE_SECONDS)
 
     async def run(self, operation: Operation[T], connection: object | None = None) -> T:
         """Run an operation on a connection of the pool, or on the caller's, in the caller's transaction."""
@@ -136,7 +137,7 @@ class Database:
     def close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool.close()
+            pool.close(timeout=CLOSE_SECONDS)
 
     def run(self, operation: Operation[T], connection: object | None = None) -> T:
         """Run an operation on a connection of the pool, or on the caller's, in the caller's transaction."""

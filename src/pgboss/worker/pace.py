@@ -1,0 +1,46 @@
+"""How fast a handler works, and how many jobs ahead of it may therefore be claimed."""
+
+from __future__ import annotations
+
+__all__ = ["Pace"]
+
+AHEAD_SECONDS = 0.2
+MOST_AHEAD = 1000
+WEIGHT = 0.05
+
+
+class Pace:
+    """A running mean of handler times, from which the prefetch follows.
+
+    Prefetched work must start within a fifth of a second, or another process could have started it sooner; and only
+    on standard queues, because elsewhere a claimed job may block others.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._observed = 0
+        self._mean_seconds = 0.0
+        self.standard = False
+
+    def observe(self, seconds: float) -> None:
+        """Take one handler's time into account; a slow one counts at once, quick ones little by little."""
+        self._observed += 1
+        if seconds > self._mean_seconds:
+            self._mean_seconds = seconds if self._observed <= self._concurrency else self._mix(seconds, WEIGHT * 4)
+        else:
+            self._mean_seconds = self._mix(seconds, WEIGHT)
+
+    def _mix(self, seconds: float, weight: float) -> float:
+        return self._mean_seconds * (1 - weight) + seconds * weight
+
+    @property
+    def prefetch(self) -> int:
+        """How many jobs may wait beyond those that run."""
+        if not self.standard or self._observed < self._concurrency:
+            return 0
+        return min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / max(self._mean_seconds, 0.000_1)))
+
+    @property
+    def smallest_claim(self) -> int:
+        """Room below which claiming waits: with a prefetch, many tiny claims would cost more than they start."""
+        return max(1, self.prefetch // 2)
