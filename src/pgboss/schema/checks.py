@@ -1,0 +1,137 @@
+"""What stands in the way of using, installing or removing a schema, said so that people can act on it.
+
+Each function looks at what :mod:`pgboss.schema.presence` has read, and raises or stays silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgboss.core.names import SchemaName, quote_identifier
+from pgboss.errors import SchemaError, SchemaMissingError, SchemaVersionError
+from pgboss.schema.manifest import JOB_TABLE, job_states
+from pgboss.schema.presence import Presence
+from pgboss.schema.version import OLDEST_UPGRADABLE, SCHEMA_VERSION
+
+__all__ = [
+    "refuse_case_variants",
+    "refuse_incomplete",
+    "refuse_strangers",
+    "refuse_unreadable",
+    "refuse_unusable",
+    "refuse_without_rights",
+    "too_old",
+]
+
+# What sending and working read and write; schedules, snapshots and the rest belong to supervision.
+_TABLES_IN_USE = (JOB_TABLE, "queue")
+
+
+def refuse_unreadable(schema: SchemaName, presence: Presence) -> None:
+    if "version" not in presence.columns:
+        raise SchemaError(
+            f"The schema {schema.configured} has no version table but has {_listed(presence.columns)}: pg-boss was "
+            "installed halfway there, or the names are taken by tables of something else. "
+            "Remove them with `pgboss uninstall` if they are pg-boss's, or choose another schema (PGBOSS_SCHEMA)."
+        )
+    if "version" not in presence.columns["version"]:
+        raise SchemaError(
+            f"The table version in the schema {schema.configured} is not pg-boss's. "
+            "Choose another schema (PGBOSS_SCHEMA)."
+        )
+    if not (presence.may_use and presence.version_readable):
+        role = quote_identifier(presence.role)
+        raise SchemaError(
+            f"The role {presence.role} may not read the pg-boss schema {schema.configured}. As its owner, run: "
+            f"GRANT USAGE ON SCHEMA {schema.sql} TO {role}; "
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema.sql} TO {role};"
+        )
+
+
+def refuse_incomplete(schema: SchemaName, presence: Presence) -> None:
+    missing = [
+        *(f"table {name}" for name in presence.missing_tables),
+        *(f"function {name}" for name in presence.missing_functions),
+    ]
+    if missing:
+        raise SchemaError(
+            f"The pg-boss schema {schema.configured} says it is at version {SCHEMA_VERSION}, but lacks "
+            f"{_listed(missing)}. Run `pgboss doctor`: it prints the DDL that mends this."
+        )
+
+
+def refuse_unusable(schema: SchemaName, presence: Presence, version: int) -> None:
+    """Newer is fine while everything that sending and working use is still there."""
+    missing = [f"{table}.{column}" for table in _TABLES_IN_USE for column in presence.missing_columns(table)]
+    if "job_now" not in presence.functions:
+        missing.append("job_now()")
+    # States may have been added between the ones we know; the order of those must have stayed.
+    if tuple(state for state in presence.states if state in job_states()) != job_states():
+        missing.append("the job states in their order")
+    if missing:
+        raise SchemaVersionError(
+            f"The pg-boss schema {schema.configured} is at version {version}, and this release, made for version "
+            f"{SCHEMA_VERSION}, cannot work with it: it lacks {_listed(missing)}. "
+            "Upgrade the Python package pgboss.",
+            installed=version,
+            expected=SCHEMA_VERSION,
+        )
+
+
+def too_old(schema: SchemaName, version: int) -> SchemaVersionError:
+    if version < OLDEST_UPGRADABLE:
+        advice = f"pg-boss 12.38 upgrades from version {OLDEST_UPGRADABLE} on: go through an older pg-boss first."
+    else:
+        advice = (
+            "It is left as it is, because a Node application may depend on it. When all of them can move to pg-boss "
+            f"12.38, run: npx pg-boss@12.38 migrate --schema '{schema.configured}'"
+        )
+    return SchemaVersionError(
+        f"The pg-boss schema {schema.configured} is at version {version}; this release needs version "
+        f"{SCHEMA_VERSION}. {advice}",
+        installed=version,
+        expected=SCHEMA_VERSION,
+    )
+
+
+def refuse_without_rights(schema: SchemaName, presence: Presence, create_schema: bool) -> None:
+    role = quote_identifier(presence.role)
+    if presence.schema_exists:
+        if not presence.may_create_in_schema:
+            raise SchemaError(
+                f"pg-boss is not installed in the schema {schema.configured}, and the role {presence.role} may not "
+                f"create tables there. As its owner, run the output of `pgboss plans create`, or: "
+                f"GRANT USAGE, CREATE ON SCHEMA {schema.sql} TO {role};"
+            )
+    elif not create_schema:
+        raise SchemaMissingError(
+            f"The schema {schema.configured} does not exist, and create_schema is off. "
+            f"Create it first: CREATE SCHEMA {schema.sql};"
+        )
+    elif not presence.may_create_schema:
+        raise SchemaError(
+            f"The schema {schema.configured} does not exist, and the role {presence.role} may not create it. As an "
+            f"administrator, run: CREATE SCHEMA {schema.sql} AUTHORIZATION {role};"
+        )
+
+
+def refuse_case_variants(schema: SchemaName, variants: Iterable[str]) -> None:
+    spelled = [quote_identifier(name) for name in variants]
+    if spelled:
+        raise SchemaError(
+            f"pg-boss is not installed in the schema {schema.configured}, but it is in {_listed(spelled)}, which "
+            "differs by case alone. PostgreSQL folds a bare name to lower case and keeps a double-quoted one as it is. "
+            "Set PGBOSS_SCHEMA to that name, quotes included, or allow a second installation beside it."
+        )
+
+
+def refuse_strangers(schema: SchemaName, presence: Presence) -> None:
+    if presence.strangers:
+        raise SchemaError(
+            f"Nothing was removed: in the schema {schema.configured}, {_listed(presence.strangers)} looks like "
+            "something else than pg-boss's table of that name."
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,28 @@
+-- One row a running (or lately stopped) process.
+CREATE TABLE {{schema}}.instance (
+  id                    uuid PRIMARY KEY,
+  name                  text,
+  host                  text NOT NULL,
+  pid                   integer NOT NULL,
+  version               text NOT NULL,
+  node_version          text NOT NULL,
+  application_name      text,
+  heartbeat_seconds     integer NOT NULL,
+  supervise             boolean NOT NULL,
+  schedule              boolean NOT NULL,
+  migrate               boolean NOT NULL,
+  persist_queue_stats   boolean NOT NULL,
+  persist_warnings      boolean NOT NULL,
+  pool_max              integer,
+  pool_total            integer,
+  pool_idle             integer,
+  pool_waiting          integer,
+  workers               jsonb NOT NULL DEFAULT '[]',
+  metrics               jsonb,
+  config                jsonb NOT NULL DEFAULT '{}',
+  crash_restarts        integer NOT NULL DEFAULT 0,
+  crash_restarts_since  timestamptz,
+  started_on            timestamptz NOT NULL DEFAULT now(),
+  heartbeat_on          timestamptz NOT NULL DEFAULT now(),
+  stopped_on            timestamptz
+);

@@ -1,0 +1,43 @@
+CREATE TABLE {{schema}}.job (
+  id                    uuid NOT NULL DEFAULT gen_random_uuid(),
+  name                  text NOT NULL,
+  priority              integer NOT NULL DEFAULT 0,
+  data                  jsonb,
+  state                 {{schema}}.job_state NOT NULL DEFAULT 'created',
+  retry_limit           integer NOT NULL DEFAULT 2,
+  retry_count           integer NOT NULL DEFAULT 0,
+  retry_delay           integer NOT NULL DEFAULT 0,
+  retry_backoff         boolean NOT NULL DEFAULT false,
+  retry_delay_max       integer,
+  expire_seconds        integer NOT NULL DEFAULT 900,
+  deletion_seconds      integer NOT NULL DEFAULT 604800,
+  singleton_key         text,
+  -- Without a time zone, and always in UTC: the start of the throttling slot.
+  singleton_on          timestamp,
+  group_id              text,
+  group_tier            text,
+  start_after           timestamptz NOT NULL DEFAULT now(),
+  created_on            timestamptz NOT NULL DEFAULT now(),
+  started_on            timestamptz,
+  completed_on          timestamptz,
+  -- Seconds, not days: a day is not always 24 hours long.
+  keep_until            timestamptz NOT NULL DEFAULT now() + interval '1209600 seconds',
+  output                jsonb,
+  dead_letter           text,
+  policy                text,
+  heartbeat_on          timestamptz,
+  heartbeat_seconds     integer,
+  blocked               boolean NOT NULL DEFAULT false,
+  blocking              boolean NOT NULL DEFAULT false,
+  pending_dependencies  integer NOT NULL DEFAULT 0,
+  source_name           text,
+  source_id             uuid,
+  source_created_on     timestamptz,
+  source_retry_count    integer,
+  source_output         jsonb,
+  source_root_id        uuid,
+  trace_context         jsonb,
+  upsert_by_key         boolean
+) PARTITION BY LIST (name);
+
+ALTER TABLE {{schema}}.job ADD PRIMARY KEY (name, id);
