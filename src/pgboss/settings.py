@@ -21,6 +21,11 @@ class Settings(BaseSettings):
         pgboss_concurrency: ``PGBOSS_CONCURRENCY``, how many jobs of one queue a worker process runs at once.
         pgboss_pool_size: ``PGBOSS_POOL_SIZE``, the most connections of the pool.
         pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
+        pgboss_data_dir: ``PGBOSS_DATA_DIR``, where embedded servers keep their data; empty means a folder of this
+            user's.
+        pgboss_postgres_bin: ``PGBOSS_POSTGRES_BIN``, the folder of the programs an embedded server is run from; empty
+            means the wheel's, or what the machine has.
+        pgboss_postgres_user: ``PGBOSS_POSTGRES_USER``, whom root runs an embedded server as.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
@@ -30,6 +35,9 @@ class Settings(BaseSettings):
     pgboss_concurrency: int = Field(default=5, ge=1, le=10_000)
     pgboss_pool_size: int = Field(default=10, ge=1, le=1_000)
     pgboss_max_payload_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
+    pgboss_data_dir: str = ""
+    pgboss_postgres_bin: str = ""
+    pgboss_postgres_user: str = ""
 
 
 def load_settings() -> Settings:
