@@ -175,7 +175,7 @@ class PgBoss(Client):
 
     def _may_supervise(self) -> bool:
         """Not on a schema of a later version, whose upkeep may have other rules."""
-        return self._state is None or self._state.may_supervise
+        return self._state is None or self._state.current
 
     async def _create_queues(self) -> None:
         """Create the queues of all definitions, and first the dead letter queues they name."""
