@@ -174,6 +174,7 @@ def _existing(schema: SchemaName) -> Steps[SchemaState | None]:
     presence: Presence = yield from read_presence(schema)
     if not presence.columns:
         return None
+    checks.refuse_without_version(schema, presence)
     checks.refuse_unreadable(schema, presence)
     rows = yield read_version(schema)
     if len(rows) != 1:

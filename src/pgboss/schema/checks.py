@@ -5,7 +5,7 @@ Each function looks at what :mod:`pgboss.schema.presence` has read, and raises o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pgboss.core.names import SchemaName, quote_identifier
 from pgboss.errors import SchemaError, SchemaMissingError, SchemaVersionError
@@ -16,10 +16,12 @@ from pgboss.schema.version import OLDEST_UPGRADABLE, SCHEMA_VERSION
 __all__ = [
     "refuse_case_variants",
     "refuse_incomplete",
+    "refuse_other_versions",
     "refuse_strangers",
     "refuse_unreadable",
     "refuse_unusable",
     "refuse_without_rights",
+    "refuse_without_version",
     "too_old",
 ]
 
@@ -27,19 +29,23 @@ __all__ = [
 _TABLES_IN_USE = (JOB_TABLE, "queue")
 
 
-def refuse_unreadable(schema: SchemaName, presence: Presence) -> None:
+def refuse_without_version(schema: SchemaName, presence: Presence) -> None:
     if "version" not in presence.columns:
         raise SchemaError(
             f"The schema {schema.configured} has no version table but has {_listed(presence.columns)}: pg-boss was "
             "installed halfway there, or the names are taken by tables of something else. "
-            "Remove them with `pgboss uninstall` if they are pg-boss's, or choose another schema (PGBOSS_SCHEMA)."
+            "`pgboss doctor` says what is missing; or remove what there is of pg-boss with `pgboss uninstall`, "
+            "or choose another schema (PGBOSS_SCHEMA)."
         )
-    if "version" not in presence.columns["version"]:
+
+
+def refuse_unreadable(schema: SchemaName, presence: Presence) -> None:
+    if "version" not in presence.columns.get("version", {"version"}):
         raise SchemaError(
             f"The table version in the schema {schema.configured} is not pg-boss's. "
             "Choose another schema (PGBOSS_SCHEMA)."
         )
-    if not (presence.may_use and presence.version_readable):
+    if not presence.may_use or ("version" in presence.columns and not presence.version_readable):
         role = quote_identifier(presence.role)
         raise SchemaError(
             f"The role {presence.role} may not read the pg-boss schema {schema.configured}. As its owner, run: "
@@ -76,6 +82,20 @@ def refuse_unusable(schema: SchemaName, presence: Presence, version: int) -> Non
             installed=version,
             expected=SCHEMA_VERSION,
         )
+
+
+def refuse_other_versions(schema: SchemaName, versions: Collection[int]) -> None:
+    """There is no telling what another version should look like."""
+    for version in versions:
+        if version < SCHEMA_VERSION:
+            raise too_old(schema, version)
+        if version > SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"The pg-boss schema {schema.configured} is at version {version}, newer than version "
+                f"{SCHEMA_VERSION}, which is the one this release can check. Upgrade the Python package pgboss.",
+                installed=version,
+                expected=SCHEMA_VERSION,
+            )
 
 
 def too_old(schema: SchemaName, version: int) -> SchemaVersionError:

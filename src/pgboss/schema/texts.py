@@ -14,7 +14,16 @@ from importlib.resources import files
 from pgboss.core.names import SchemaName
 from pgboss.schema.version import SCHEMA_VERSION
 
-__all__ = ["MANAGED_FUNCTIONS", "OWN_FUNCTIONS", "install_statements", "managed_functions", "own_function", "table"]
+__all__ = [
+    "MANAGED_FUNCTIONS",
+    "OWN_FUNCTIONS",
+    "install_statements",
+    "managed_expression",
+    "managed_functions",
+    "own_function",
+    "own_source",
+    "table",
+]
 
 PLACEHOLDER = "{{schema}}"
 
@@ -67,6 +76,19 @@ def table(schema: SchemaName, name: str) -> str:
 def own_function(schema: SchemaName, name: str) -> str:
     """The DDL of one function of ours; it replaces what is there."""
     return _render(schema, f"functions/{name}.sql")
+
+
+def own_source(schema: SchemaName, name: str) -> str:
+    """The body of a function of ours, as PostgreSQL stores it."""
+    return own_function(schema, name).split("$body$")[1]
+
+
+def managed_expression(schema: SchemaName, name: str) -> str:
+    """The expression that a function which pg-boss calls consists of."""
+    found = _EXPRESSION_BODY.search(_without_end(_render(schema, f"managed/{name}.sql")))
+    if found is None:
+        raise LookupError(f"managed/{name}.sql holds no line that begins with RETURN")
+    return found["expression"]
 
 
 def managed_functions(schema: SchemaName, *names: str) -> str:
