@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from psycopg import Connection as SyncConnection
 
@@ -17,7 +17,7 @@ from pgboss.drivers.psycopg import Database
 from pgboss.operations.install import SchemaState, ensure
 from pgboss.settings import load_settings
 
-__all__ = ["QUEUE_DEFAULTS", "ClientBase", "Connection"]
+__all__ = ["QUEUE_DEFAULTS", "ClientBase", "ClientKeywords", "Connection"]
 
 T = TypeVar("T")
 Connection = SyncConnection[object]
@@ -33,6 +33,17 @@ QUEUE_DEFAULTS = QueueOptions(
     notify=True,
 )
 """What queues created from Python get where nothing else is said. They are written to the queue's row."""
+
+
+class ClientKeywords(TypedDict, total=False):
+    """The keyword arguments of a client, for what wraps one."""
+
+    schema: str | None
+    pool_size: int | None
+    queue_defaults: QueueOptions
+    migrate: bool
+    create_schema: bool
+    max_payload_bytes: int | None
 
 
 class ClientBase:
@@ -68,6 +79,7 @@ class ClientBase:
         self.schema = SchemaName(schema or settings.pgboss_schema)
         self._database = Database(dsn or settings.database_url, pool_size=pool_size or settings.pgboss_pool_size)
         self._queue_defaults = queue_defaults
+        self._settings = settings
         self._migrate = migrate
         self._create_schema = create_schema
         self._max_payload_bytes = max_payload_bytes or settings.pgboss_max_payload_bytes
@@ -78,7 +90,7 @@ class ClientBase:
     def _open(self) -> None:
         self._database.open()
         try:
-            self._state = self._run(ensure(self.schema, migrate=self._migrate, create_schema=self._create_schema), None)
+            self._state = self._run(ensure(self.schema, migrate=self._migrate, create_schema=self._create_schema))
         except BaseException:
             self._database.close()
             raise
@@ -86,10 +98,10 @@ class ClientBase:
     def _close(self) -> None:
         self._database.close()
 
-    def _run(self, operation: Operation[T], connection: Connection | None) -> T:
+    def _run(self, operation: Operation[T], connection: Connection | None = None) -> T:
         return self._database.run(operation, connection)
 
-    def _queues(self, connection: Connection | None) -> QueueCatalog:
+    def _queues(self, connection: Connection | None = None) -> QueueCatalog:
         """The queues we remember; a caller's transaction remembers nothing, as it may see what never comes to be."""
         if connection is not None:
             return QueueCatalog(self.schema)
