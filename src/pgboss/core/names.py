@@ -54,6 +54,10 @@ class Lock:
     def deletion(table: str) -> str:
         return f"{table}deletion"
 
+    @staticmethod
+    def dependencies(table: str) -> str:
+        return f"{table}cleanupDependencies"
+
 
 def quote_identifier(name: str) -> str:
     """Quote a name for use as an SQL identifier."""

@@ -25,6 +25,8 @@ JOB_COLUMNS = (
 
 SWEEP_BATCH = 1000
 
+EACH_JOB = "SELECT id, state::text AS state FROM done"
+
 
 def _columns(alias: str, changes: Mapping[str, str]) -> str:
     return ", ".join(changes.get(column, f"{alias}.{column}") for column in JOB_COLUMNS)
@@ -41,7 +43,9 @@ def _retry_time(now: str) -> str:
                END"""
 
 
-def _statement(schema: SchemaName, table: str, failing: str, parameters: tuple[Parameter, ...]) -> Query:
+def _statement(
+    schema: SchemaName, table: str, failing: str, parameters: tuple[Parameter, ...], outcome: str = EACH_JOB
+) -> Query:
     """Compose the statement around ``failing``: the DELETE that names the rows, their new output and finality."""
     now, job, queue = schema.now, schema.table("job"), schema.table("queue")
     gone = {"output": "f.new_output", "heartbeat_on": "NULL::timestamptz", "upsert_by_key": "NULL::bool"}
@@ -65,7 +69,7 @@ def _statement(schema: SchemaName, table: str, failing: str, parameters: tuple[P
         ), given_way AS (
             INSERT INTO {table} ({", ".join(JOB_COLUMNS)})
             SELECT {_columns("f", given_way)} FROM failing f
-             WHERE NOT EXISTS (SELECT FROM settled s WHERE s.id = f.id)
+             WHERE (f.name, f.id) NOT IN (SELECT s.name, s.id FROM settled s)
             RETURNING *
         ), done AS MATERIALIZED (
             SELECT * FROM settled UNION ALL SELECT * FROM given_way
@@ -83,7 +87,7 @@ def _statement(schema: SchemaName, table: str, failing: str, parameters: tuple[P
               FROM done d JOIN {queue} q ON q.name = d.dead_letter
              WHERE d.state = 'failed'
         )
-        SELECT id, state::text AS state FROM done
+        {outcome}
         """,
         parameters,
     )
@@ -125,39 +129,45 @@ def _fail(
     )
 
 
-def fail_expired(schema: SchemaName, table_name: str, queues: Sequence[str]) -> Query:
-    """Fail a batch of active jobs that ran out of time."""
-    return _sweep(
-        schema,
-        table_name,
-        queues,
-        f"j.started_on + j.expire_seconds * interval '1 second' < {schema.now}",
-        '{"value":{"message":"job timed out"}}',
+def is_timed_out(schema: SchemaName) -> str:
+    """The condition on an active job ``j`` that says it ran out of time."""
+    return f"j.started_on + j.expire_seconds * interval '1 second' < {schema.now}"
+
+
+def is_silent(schema: SchemaName) -> str:
+    """The condition on an active job ``j`` that says its heartbeat stopped; without a limit it never does."""
+    return (
+        f"j.heartbeat_seconds IS NOT NULL AND j.heartbeat_on + j.heartbeat_seconds * interval '1 second' < {schema.now}"
     )
+
+
+def fail_expired(schema: SchemaName, table_name: str, queues: Sequence[str]) -> Query:
+    """Fail a batch of active jobs that ran out of time; returns how many of each queue and their new state."""
+    return _sweep(schema, table_name, queues, is_timed_out(schema), '{"value":{"message":"job timed out"}}')
 
 
 def fail_silent(schema: SchemaName, table_name: str, queues: Sequence[str]) -> Query:
-    """Fail a batch of active jobs whose heartbeat stopped."""
-    return _sweep(
-        schema,
-        table_name,
-        queues,
-        "j.heartbeat_seconds IS NOT NULL "
-        f"AND j.heartbeat_on + j.heartbeat_seconds * interval '1 second' < {schema.now}",
-        '{"value":{"message":"job heartbeat timeout"}}',
-    )
+    """Fail a batch of active jobs whose heartbeat stopped; returns how many of each queue and their new state."""
+    return _sweep(schema, table_name, queues, is_silent(schema), '{"value":{"message":"job heartbeat timeout"}}')
 
 
 def _sweep(schema: SchemaName, table_name: str, queues: Sequence[str], condition: str, output: str) -> Query:
     table = schema.table(table_name)
+    # A row that somebody holds is being settled or touched right now: it is left for the next sweep. The lock makes
+    # PostgreSQL look at the condition again on the row's newest version, so a heartbeat that came first wins. Two
+    # queues may hold the same id, hence the pairs; the array beside them keeps the access path the primary key.
     failing = f"""
+            WITH overdue AS MATERIALIZED (
+                SELECT j.name, j.id
+                  FROM {table} j
+                 WHERE j.name = ANY($1::text[]) AND j.state = 'active' AND {condition}
+                 LIMIT {SWEEP_BATCH}
+                   FOR UPDATE OF j SKIP LOCKED
+            )
             DELETE FROM {table} j
-             WHERE j.name = ANY($1::text[])
-               AND j.id = ANY(ARRAY(
-                   SELECT j.id FROM {table} j
-                    WHERE j.name = ANY($1::text[]) AND j.state = 'active' AND {condition}
-                    LIMIT {SWEEP_BATCH}
-                      FOR UPDATE OF j SKIP LOCKED))
-               AND j.state = 'active'
+             USING overdue o
+             WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM overdue))
+               AND j.name = o.name AND j.id = o.id
             {_returning("$2::jsonb", "false")}"""
-    return _statement(schema, table, failing, (list(queues), output))
+    outcome = "SELECT name, state::text AS state, count(*)::int AS jobs FROM done GROUP BY name, state"
+    return _statement(schema, table, failing, (list(queues), output), outcome)

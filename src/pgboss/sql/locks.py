@@ -44,3 +44,8 @@ def restore(limits: Mapping[str, Any]) -> Query:
 def take(key: int) -> Query:
     """Take an advisory lock until the transaction ends."""
     return Query("SELECT pg_advisory_xact_lock($1::bigint)", (key,))
+
+
+def try_to_take(key: int) -> Query:
+    """Take an advisory lock until the transaction ends, unless somebody else holds it; the value is whether we did."""
+    return Query("SELECT pg_try_advisory_xact_lock($1::bigint)", (key,))
