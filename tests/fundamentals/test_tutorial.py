@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import psycopg
 import pytest
@@ -168,12 +169,11 @@ async def completed(boss: PgBoss, queue: str) -> JobDetails | None:
     return jobs[0] if jobs and jobs[0].state == "completed" else None
 
 
-@pytest.mark.parametrize("wrong", [Welcome.model_construct(to=1), {"greeting": "Hello"}])
-async def test_a_payload_of_the_wrong_shape_is_refused_before_it_is_sent(database_url: str, wrong: Welcome) -> None:
+async def test_a_payload_of_the_wrong_shape_is_refused_before_it_is_sent(database_url: str) -> None:
     jobs = Jobs()
     welcome = jobs.declare("welcome", Welcome)
 
     async with PgBoss(database_url, jobs=[jobs]) as boss:
         with pytest.raises(ValueError, match=r"welcome: .*to"):
-            await boss.send(welcome, wrong)
+            await boss.send(welcome, cast(Welcome, {"greeting": "Hello"}))
         assert await boss.find_jobs(welcome) == []
