@@ -95,7 +95,7 @@ def _version_findings(schema: SchemaName, versions: list[int], others: list[Find
             "different version",
             "version",
             f"There are {len(versions)} rows where there must be one.",
-            (f"DELETE FROM {table}; INSERT INTO {table} (version) VALUES ({SCHEMA_VERSION});",),
+            (f"DELETE FROM {table} a USING {table} b WHERE a.ctid > b.ctid;",),
         )
     elif not versions:
         whole = all(finding.note or finding.object == "version" for finding in others)
