@@ -83,12 +83,13 @@ class Crew:
         return [worker for worker in self._workers.values() if worker.name == name and (id is None or worker.id == id)]
 
     async def remove(self, workers: list[QueueWorker]) -> None:
-        """Stop working: no more claims, and wait for what runs."""
+        """Stop working: no more claims, and wait until what runs has ended and is written."""
         for worker in workers:
             worker.stop()
         for worker in workers:
             await self._serving[worker.id]
             await worker.finish()
+            await self._settler.drain(worker.name)
             del self._workers[worker.id], self._serving[worker.id]
 
     async def stop(self, timeout_seconds: float, hurry: asyncio.Event) -> bool:

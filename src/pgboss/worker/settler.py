@@ -8,8 +8,9 @@ its output is the reason, the job fails with that reason.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
@@ -42,15 +43,15 @@ class Settler:
         self._catalog = catalog
         self._on_settled = on_settled
         self._pending: deque[Finished] = deque()
-        self._in_flight = 0
+        self._unwritten: Counter[str] = Counter()
         self._wakeup = Wakeup()
-        self._drained = Wakeup()
+        self._written = Wakeup()
         self._backoff = Backoff()
 
     @property
     def backlog(self) -> int:
         """Attempts that have ended and are not written yet."""
-        return len(self._pending) + self._in_flight
+        return self._unwritten.total()
 
     @property
     def is_overfull(self) -> bool:
@@ -60,6 +61,7 @@ class Settler:
     def put(self, job: Job, outcome: Completed | Failed | GivenBack) -> None:
         """Have an outcome written soon."""
         self._pending.append(Finished(job, outcome))
+        self._unwritten[job.name] += 1
         self._wakeup.set()
 
     async def serve(self) -> None:
@@ -68,16 +70,14 @@ class Settler:
             await self._wakeup.wait(None)
             while self._pending:
                 await self._flush([self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))])
-            self._drained.set()
 
-    async def drain(self) -> None:
-        """Wait until everything is written."""
-        while self.backlog:
-            await self._drained.wait(None)
+    async def drain(self, queue: str | None = None) -> None:
+        """Wait until everything is written, or everything of one queue."""
+        while self.backlog if queue is None else self._unwritten[queue]:
+            await self._written.wait(None)
 
     async def _flush(self, batch: list[Finished]) -> None:
         groups = deque(_grouped(batch))
-        self._in_flight = len(batch)
         while groups:
             group = groups.popleft()
             try:
@@ -94,15 +94,15 @@ class Settler:
 
     def _put_back(self, unwritten: Iterable[Finished]) -> None:
         self._pending.extendleft(reversed(list(unwritten)))
-        self._in_flight = 0
 
     async def _pause(self, error: DatabaseUnavailableError) -> None:
         if not self._backoff.is_growing:
             logger.warning("%d finished jobs wait to be written: %s", self.backlog, error)
-        await self._wakeup.wait(self._backoff.pause())
+        await asyncio.sleep(self._backoff.pause())
 
     def _let_go(self, group: Sequence[Finished]) -> None:
-        self._in_flight -= len(group)
+        self._unwritten[group[0].job.name] -= len(group)
+        self._written.set()
         self._on_settled([finished.job for finished in group])
 
     def _instead(self, group: Sequence[Finished], error: PgBossError) -> list[list[Finished]]:
