@@ -152,10 +152,10 @@ class ResultCodec(Generic[R]):
         self._find_type = find_type
 
     def encode(self, value: R) -> JSON:
-        """The result as something that can be stored as a job's output.
+        """The result as it is to be stored as the job's output, which is where it must prove to be JSON.
 
         Raises:
-            PayloadError: it is a coroutine that nobody awaited, or cannot be written as JSON.
+            PayloadError: it is a coroutine that nobody awaited.
         """
         if inspect.iscoroutine(value):
             value.close()
@@ -165,8 +165,10 @@ class ResultCodec(Generic[R]):
             )
         if value is None or self._adapter is None:
             return value
-        with payload_errors(f"result of {self._job}"):
+        try:
             return dump_model(partial(self._adapter.dump_python, value))
+        except Exception:  # noqa: BLE001  upon a value of another type, serializers may raise anything
+            return value
 
     @cached_property
     def _adapter(self) -> TypeAdapter[R] | None:
