@@ -101,14 +101,22 @@ def _candidates() -> Iterator[Path]:
             yield Path(location) / "pginstall" / "bin"
     program = shutil.which("postgres")
     if program:
-        yield Path(program).parent
+        yield Path(program).absolute().parent
         yield Path(program).resolve().parent
-    config = shutil.which("pg_config")
-    if config:
-        answer = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
-        yield Path(answer.stdout.strip())
+    yield from _configured()
     for pattern in DISTRIBUTION_PATTERNS:
         yield from sorted(Path("/").glob(pattern), key=_number_in, reverse=True)
+
+
+def _configured() -> Iterator[Path]:
+    config = shutil.which("pg_config")
+    if config is None:
+        return
+    try:
+        answer = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return
+    yield Path(answer.stdout.strip())
 
 
 def _number_in(folder: Path) -> int:
@@ -117,7 +125,7 @@ def _number_in(folder: Path) -> int:
 
 
 def _has_programs(folder: Path) -> bool:
-    return all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb"))
+    return folder.is_absolute() and all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb"))
 
 
 def _ask_version(program: Path, account: Account) -> tuple[str, int]:

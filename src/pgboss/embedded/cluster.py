@@ -25,6 +25,8 @@ THROWAWAY_SETTINGS: Mapping[str, str] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "shared_buffers": "32MB",
+    # Files in the data directory, so that a killed server leaves none in the machine's shared memory.
+    "dynamic_shared_memory_type": "mmap",
     # The data may live in memory: keep the log of a heavy run from filling it.
     "min_wal_size": "8MB",
     "max_wal_size": "96MB",

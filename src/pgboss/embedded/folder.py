@@ -28,7 +28,11 @@ _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 def data_home() -> Path:
-    """Where embedded servers live: ``PGBOSS_DATA_DIR``, or a folder of this user's, or of the machine's for root."""
+    """Where embedded servers live: ``PGBOSS_DATA_DIR``, or a folder of this user's, or of the machine's for root.
+
+    Raises:
+        EmbeddedServerError: nothing says where, for the user has no home.
+    """
     configured = load_settings().pgboss_data_dir
     if configured:
         return Path(configured).expanduser().absolute()
@@ -36,7 +40,14 @@ def data_home() -> Path:
         # Not root's home: that one is closed to the user PostgreSQL runs as.
         return Path("/var/lib/pgboss")
     xdg = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (xdg if xdg.is_absolute() else Path.home() / ".local" / "share") / "pgboss"
+    if xdg.is_absolute():
+        return xdg / "pgboss"
+    try:
+        return Path.home() / ".local" / "share" / "pgboss"
+    except RuntimeError as error:
+        raise EmbeddedServerError(
+            "This user has no home folder to keep the server's data in. Name a folder by PGBOSS_DATA_DIR."
+        ) from error
 
 
 def persistent_root(name: str) -> Path:
@@ -139,10 +150,10 @@ class ServerFolder:
         """The socket's folder when it lies outside this one, and has to be removed by itself."""
         return self.socket_dir if self._sockets.is_symlink() else None
 
-    def major(self) -> int | None:
-        """The major version of the cluster in here; ``None`` when there is none yet."""
+    def major(self) -> str | None:
+        """The major version of the cluster in here, such as ``18``; ``None`` when there is none yet."""
         try:
-            return int((self.data / "PG_VERSION").read_text())
+            return (self.data / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
             return None
 
@@ -152,7 +163,7 @@ class ServerFolder:
             # A cleaner of /tmp took it away, or it is no longer ours.
             self._sockets.unlink()
         if not self._sockets.exists():
-            if _fits(self._sockets):
+            if _is_usable(self._sockets):
                 self._sockets.mkdir(0o700)
             else:
                 self._sockets.symlink_to(_make_private_dir())
@@ -190,14 +201,15 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _fits(socket_dir: Path) -> bool:
-    return len(os.fsencode(socket_dir / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES
+def _is_usable(socket_dir: Path) -> bool:
+    # libpq takes what stands after a comma for another host.
+    return len(os.fsencode(socket_dir / SOCKET_NAME)) <= MAX_SOCKET_PATH_BYTES and "," not in str(socket_dir)
 
 
 def _make_private_dir() -> Path:
     for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a folder of its own in it, 0700
         private = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX, dir=parent))
-        if _fits(private):
+        if _is_usable(private):
             return private
         private.rmdir()
     raise EmbeddedServerError(

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from pgboss.embedded import supervisor
 from pgboss.embedded.account import Account, choose_account
@@ -31,6 +30,7 @@ from pgboss.embedded.locks import (
     wait_alone,
     wait_shared,
 )
+from pgboss.embedded.log import ServerLog
 from pgboss.embedded.probe import Answer, State, probe
 from pgboss.errors import EmbeddedServerError
 
@@ -42,8 +42,6 @@ SILENCE_SECONDS = 120
 STOPPING_SECONDS = supervisor.STOP_SECONDS + 30
 """How long a server that others have left may take to stop."""
 
-MAX_LOG_BYTES = 8 * 1024 * 1024
-LOG_TAIL_LINES = 15
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "ICU_DATA", "TMPDIR")
 
 
@@ -84,23 +82,20 @@ def reach(folder: ServerFolder, order: Order) -> str:
     Raises:
         EmbeddedServerError: it cannot be started, or does not answer.
     """
-    attempt: BinaryIO | None = None
-    deadline = time.monotonic() + SILENCE_SECONDS
-    try:
+    with ExitStack() as opened:
+        log: ServerLog | None = None
+        deadline = time.monotonic() + SILENCE_SECONDS
         while (answer := probe(folder.socket)).state is not State.READY:
-            lock = _take_server_lock(folder)
-            if lock is not None:
-                if attempt is not None:
-                    os.close(lock)
-                    raise _failure(folder, attempt)
-                attempt = _start(folder, order, lock)
+            if log is None:
+                log = _start_unless_held(folder, order, opened)
+            elif not _is_held(folder):
+                raise EmbeddedServerError(
+                    f"PostgreSQL did not start in {folder.root}. The end of its log says:\n{log.tail()}"
+                )
             if answer.state is State.STARTING:
                 deadline = time.monotonic() + SILENCE_SECONDS
             _check_deadline(folder, deadline)
             time.sleep(POLL_SECONDS)
-    finally:
-        if attempt is not None:
-            attempt.close()
     return _version(folder, answer)
 
 
@@ -146,28 +141,43 @@ def _has_clients(clients: int) -> bool:
         unlock(clients)
 
 
-def _take_server_lock(folder: ServerFolder) -> int | None:
-    lock = open_lock(folder.server_lock)
-    if try_alone(lock):
-        return lock
-    os.close(lock)
-    return None
-
-
-def _start(folder: ServerFolder, order: Order, lock: int) -> BinaryIO:
-    """Start the supervisor and hand it the server's lock; returns the log, placed where this attempt begins."""
+def _is_held(folder: ServerFolder) -> bool:
     try:
-        account = choose_account(order.user, folder.data)
-        folder.require_open_to(account)
-        binaries = find_binaries(order.postgres_bin, account, runtimes=data_home() / "runtime")
-        _require_same_major(folder, binaries)
-        write_access_rules(folder)
-        folder.prepare_sockets(account)
-        log = _open_log(folder.log)
-        _spawn_supervisor(_plan(folder, order, account, binaries, lock), log)
-        return log
+        lock = open_lock(folder.server_lock)
+    except FileNotFoundError:
+        # A throwaway server's supervisor has ended, and has taken the folder with it.
+        return False
+    try:
+        return not try_alone(lock)
     finally:
         os.close(lock)
+
+
+def _start_unless_held(folder: ServerFolder, order: Order, opened: ExitStack) -> ServerLog | None:
+    """Start the server if nobody holds its lock; returns the log of this attempt if so."""
+    try:
+        lock = open_lock(folder.server_lock)
+        try:
+            if not try_alone(lock):
+                return None
+            log = opened.enter_context(ServerLog(folder.log))
+            _start(folder, order, lock, log)
+            return log
+        finally:
+            # The supervisor has its copy, and with it the lock, now.
+            os.close(lock)
+    except OSError as error:
+        raise EmbeddedServerError(f"The server in {folder.root} cannot be started: {error}.") from error
+
+
+def _start(folder: ServerFolder, order: Order, lock: int, log: ServerLog) -> None:
+    account = choose_account(order.user, folder.data)
+    folder.require_open_to(account)
+    binaries = find_binaries(order.postgres_bin, account, runtimes=data_home() / "runtime")
+    _require_same_major(folder, binaries)
+    write_access_rules(folder)
+    folder.prepare_sockets(account)
+    _spawn_supervisor(_plan(folder, order, account, binaries, lock), log)
 
 
 def _plan(folder: ServerFolder, order: Order, account: Account, binaries: Binaries, lock: int) -> supervisor.Plan:
@@ -188,7 +198,7 @@ def _plan(folder: ServerFolder, order: Order, account: Account, binaries: Binari
     )
 
 
-def _spawn_supervisor(plan: supervisor.Plan, log: BinaryIO) -> None:
+def _spawn_supervisor(plan: supervisor.Plan, log: ServerLog) -> None:
     if not sys.executable:
         raise EmbeddedServerError("This Python does not know its own program, so it cannot start the supervisor.")
     # Nothing of our environment but what programs need to run: a server keeps no copy of its starter's secrets.
@@ -197,8 +207,8 @@ def _spawn_supervisor(plan: supervisor.Plan, log: BinaryIO) -> None:
         subprocess.run(
             [sys.executable, "-I", "-S", supervisor.__file__, plan["root"]],
             input=json.dumps(plan).encode(),
-            stdout=log,
-            stderr=log,
+            stdout=log.descriptor,
+            stderr=log.descriptor,
             cwd="/",
             env=environment,
             pass_fds=(plan["lock"],),
@@ -209,30 +219,14 @@ def _spawn_supervisor(plan: supervisor.Plan, log: BinaryIO) -> None:
         raise EmbeddedServerError(f"The server's supervisor could not be started: {error}.") from error
 
 
-def _open_log(path: Path) -> BinaryIO:
-    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        path.replace(path.with_name("log.old"))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    log = os.fdopen(descriptor, "r+b", buffering=0)
-    log.seek(0, os.SEEK_END)
-    return log
-
-
 def _require_same_major(folder: ServerFolder, binaries: Binaries) -> None:
     major = folder.major()
-    if major is not None and major != binaries.major:
+    if major is not None and major != str(binaries.major):
         raise EmbeddedServerError(
             f"The data in {folder.data} were made by PostgreSQL {major}, and the programs in {binaries.folder} are "
             f"{binaries.version}. Name the programs of {major} by PGBOSS_POSTGRES_BIN, or move the data over with "
             "pg_dump or pg_upgrade, or use another folder."
         )
-
-
-def _failure(folder: ServerFolder, log: BinaryIO) -> EmbeddedServerError:
-    # Read from the open file: a throwaway server's supervisor has removed its name already.
-    lines = log.read().decode(errors="replace").splitlines()
-    tail = "\n".join(lines[-LOG_TAIL_LINES:]) or "(nothing)"
-    return EmbeddedServerError(f"PostgreSQL did not start in {folder.root}. The end of its log says:\n{tail}")
 
 
 def _check_deadline(folder: ServerFolder, deadline: float) -> None:
@@ -245,4 +239,4 @@ def _check_deadline(folder: ServerFolder, deadline: float) -> None:
 
 def _version(folder: ServerFolder, answer: Answer) -> str:
     # A server whose connections are all taken is ready, but says no more than that.
-    return answer.version or str(folder.major())
+    return answer.version or folder.major() or ""

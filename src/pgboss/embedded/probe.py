@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -79,7 +80,8 @@ def _read_answer(connection: socket.socket, path: Path) -> Answer:
                 version = value.split()[0].decode()
         if kind == b"Z":
             # Say goodbye, or the server's log would complain of a connection that broke.
-            connection.sendall(b"X" + struct.pack("!i", 4))
+            with suppress(OSError):
+                connection.sendall(b"X" + struct.pack("!i", 4))
             return Answer(State.READY, version)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -150,7 +151,9 @@ class EmbeddedServer:
         A URI that names a Unix socket in a form that libpq (psycopg, psql), asyncpg, SQLAlchemy and Node's ``pg``
         understand alike. It works for the operating system's user that started the server only; no password is asked.
         """
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(self.socket_dir))}&port={PORT}"
+        # Node's pg leaves escapes of these characters undecoded in a path; they need none there.
+        path = quote(database, safe="&=+$,;:@")
+        return f"postgresql://{SUPERUSER}@/{path}?host={quote(str(self.socket_dir))}&port={PORT}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of another one that nobody is connected to, and return its DSN.
@@ -161,7 +164,7 @@ class EmbeddedServer:
         parts: list[sql.Composable] = [sql.SQL("CREATE DATABASE"), sql.Identifier(name)]
         if template is not None:
             parts += [sql.SQL("TEMPLATE"), sql.Identifier(template)]
-        if self._throwaway and int(self.version.split(".")[0]) >= 15:
+        if self._throwaway and _major(self.version) >= 15:
             # Copying files costs a checkpoint, which is nothing without fsync, and beats writing a log by far.
             parts.append(sql.SQL("STRATEGY file_copy"))
         self._execute(sql.SQL(" ").join(parts), f"The database {name!r} could not be made")
@@ -214,3 +217,9 @@ class EmbeddedServer:
                 connection.execute(statement)
         except psycopg.Error as error:
             raise EmbeddedServerError(f"{complaint}: {error}") from error
+
+
+def _major(version: str) -> int:
+    # "18.6", and "19beta1" as well.
+    number = re.match(r"\d+", version)
+    return int(number[0]) if number else 0

@@ -1,0 +1,94 @@
+"""The PostgreSQL of the suite: one private server a session, a fresh database a test.
+
+Set ``TEST_DATABASE_URL`` (a URI, of a role that may create databases) to run the suite on a server that is there
+already: databases are then made on that one, and dropped again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from pgboss import embedded
+
+__all__ = ["PostgresServer", "database_url", "fresh_database_name", "postgres", "sql", "sql_value"]
+
+EMPTY_TEMPLATE = "template0"
+
+_numbers = count(1)
+
+
+class PostgresServer(Protocol):
+    """What the suite needs of a server; the embedded one has it by nature."""
+
+    def dsn_for(self, database: str) -> str: ...
+
+    def create_database(self, name: str, template: str | None = None) -> str: ...
+
+    def drop_database(self, name: str) -> None: ...
+
+
+class ForeignServer:
+    """A server that somebody else runs, reached by ``TEST_DATABASE_URL``."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def dsn_for(self, database: str) -> str:
+        return urlsplit(self._url)._replace(path="/" + quote(database, safe="")).geturl()
+
+    def create_database(self, name: str, template: str | None = None) -> str:
+        sql(self._url, f'CREATE DATABASE "{name}" TEMPLATE "{template or EMPTY_TEMPLATE}"')
+        return self.dsn_for(name)
+
+    def drop_database(self, name: str) -> None:
+        sql(self._url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's server: make databases on it, drop them again, and change nothing else of it."""
+    url = os.environ.get("TEST_DATABASE_URL")
+    if url:
+        yield ForeignServer(url)
+    else:
+        with embedded.throwaway() as server:
+            yield server
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database that this test has for itself."""
+    name = fresh_database_name()
+    yield postgres.create_database(name, EMPTY_TEMPLATE)
+    postgres.drop_database(name)
+
+
+def fresh_database_name(purpose: str = "test") -> str:
+    """A name that no other test, and no other run on the same server, uses."""
+    return f"pgboss_{purpose}_{os.getpid()}_{next(_numbers)}"
+
+
+def sql(url: str, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Run a statement (``%s`` placeholders) on a connection of its own, committed at once; returns its rows by name.
+
+    Without parameters the text may hold several statements and literal ``%``; the rows are those of the last one.
+    """
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        cursor = connection.execute(statement, parameters or None)
+        while cursor.nextset():
+            pass
+        return cursor.fetchall() if cursor.description else []
+
+
+def sql_value(url: str, statement: str, parameters: Sequence[object] = ()) -> Any:
+    """The first value of the first row; ``None`` when there is no row."""
+    rows = sql(url, statement, parameters)
+    return next(iter(rows[0].values())) if rows else None
