@@ -10,7 +10,7 @@ SET_UP = @$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit( \
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt sync prove dev lock
+.PHONY: help setup demo test check fmt sync golden prove dev lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
@@ -40,6 +40,7 @@ check: ## Lint, types, import rules, and that generated files and locks are fres
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python tools/sync_client.py --check
+	@$(BIN)/pytest tests/golden --quiet
 
 fmt: ## Format the code and mend what ruff can mend
 	$(SET_UP) dev
@@ -49,6 +50,10 @@ fmt: ## Format the code and mend what ruff can mend
 sync: ## Generate src/pgboss/sync/ from src/pgboss/client/
 	$(SET_UP) dev
 	@$(BIN)/python tools/sync_client.py
+
+golden: ## Keep the texts of tests/golden/ as they are now; read their diff
+	$(SET_UP) dev
+	@RENEW_GOLDEN=1 $(BIN)/pytest tests/golden --quiet -p no:randomly
 
 dev: ## Run a database and a worker to try things with
 	$(SET_UP) demo

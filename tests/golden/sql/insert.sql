@@ -1,0 +1,97 @@
+-- insert: as little as possible
+WITH queue AS MATERIALIZED (
+            SELECT * FROM "pgboss"."queue" WHERE name = $1::text
+        ), incoming AS MATERIALIZED (
+            SELECT i.*, 
+    CASE WHEN i.start_after IS NULL THEN "pgboss".job_now()
+         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^\d\d\d\d-\d\d-\d\d' THEN i.start_after::timestamptz
+         ELSE "pgboss".job_now() + i.start_after::interval
+     END
+ AS starts
+              FROM json_to_recordset($2::json) AS i(
+    id uuid, data jsonb, priority int, start_after text, singleton_key text, group_id text, group_tier text,
+    retry_limit int, retry_delay int, retry_backoff bool, retry_delay_max int, expire_seconds int,
+    retention_seconds int, deletion_seconds int, heartbeat_seconds int, dead_letter text
+)
+        ), lost AS MATERIALIZED (
+            SELECT DISTINCT i.dead_letter
+              FROM incoming i
+             WHERE i.dead_letter IS NOT NULL
+               AND NOT EXISTS (SELECT FROM "pgboss"."queue" d WHERE d.name = i.dead_letter)
+        ), created AS (
+            INSERT INTO "pgboss"."job" (
+                id, name, data, priority, start_after, created_on, singleton_key, group_id, group_tier,
+                retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds,
+                keep_until, heartbeat_seconds, dead_letter, policy
+            )
+            SELECT COALESCE(i.id, gen_random_uuid()), q.name, i.data, COALESCE(i.priority, 0), i.starts, "pgboss".job_now(),
+                   i.singleton_key, i.group_id, i.group_tier,
+                   COALESCE(i.retry_limit, q.retry_limit), COALESCE(i.retry_delay, q.retry_delay),
+                   COALESCE(i.retry_backoff, q.retry_backoff), COALESCE(i.retry_delay_max, q.retry_delay_max),
+                   COALESCE(i.expire_seconds, q.expire_seconds), COALESCE(i.deletion_seconds, q.deletion_seconds),
+                   i.starts + COALESCE(i.retention_seconds, q.retention_seconds) * interval '1 second',
+                   COALESCE(i.heartbeat_seconds, q.heartbeat_seconds), COALESCE(i.dead_letter, q.dead_letter),
+                   q.policy
+              FROM incoming i CROSS JOIN queue q
+             WHERE NOT EXISTS (SELECT FROM lost)
+            ON CONFLICT DO NOTHING
+            RETURNING id, start_after
+        ), notified AS (
+            SELECT pg_notify($3::text, q.name)
+              FROM queue q
+             WHERE q.notify AND EXISTS (SELECT FROM created WHERE start_after <= "pgboss".job_now())
+        )
+        SELECT (SELECT count(*) FROM queue)::int AS queues,
+               (SELECT array_agg(dead_letter) FROM lost) AS lost,
+               (SELECT count(*) FROM created)::int AS created,
+               NULL::uuid[] AS ids,
+               (SELECT count(*) FROM notified)::int AS notified
+
+-- insert: with everything
+WITH queue AS MATERIALIZED (
+            SELECT * FROM "pgboss"."queue" WHERE name = $1::text
+        ), incoming AS MATERIALIZED (
+            SELECT i.*, 
+    CASE WHEN i.start_after IS NULL THEN "pgboss".job_now()
+         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^\d\d\d\d-\d\d-\d\d' THEN i.start_after::timestamptz
+         ELSE "pgboss".job_now() + i.start_after::interval
+     END
+ AS starts
+              FROM json_to_recordset($2::json) AS i(
+    id uuid, data jsonb, priority int, start_after text, singleton_key text, group_id text, group_tier text,
+    retry_limit int, retry_delay int, retry_backoff bool, retry_delay_max int, expire_seconds int,
+    retention_seconds int, deletion_seconds int, heartbeat_seconds int, dead_letter text
+)
+        ), lost AS MATERIALIZED (
+            SELECT DISTINCT i.dead_letter
+              FROM incoming i
+             WHERE i.dead_letter IS NOT NULL
+               AND NOT EXISTS (SELECT FROM "pgboss"."queue" d WHERE d.name = i.dead_letter)
+        ), created AS (
+            INSERT INTO "pgboss"."job" (
+                id, name, data, priority, start_after, created_on, singleton_key, group_id, group_tier,
+                retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds,
+                keep_until, heartbeat_seconds, dead_letter, policy
+            )
+            SELECT COALESCE(i.id, gen_random_uuid()), q.name, i.data, COALESCE(i.priority, 0), i.starts, "pgboss".job_now(),
+                   i.singleton_key, i.group_id, i.group_tier,
+                   COALESCE(i.retry_limit, q.retry_limit), COALESCE(i.retry_delay, q.retry_delay),
+                   COALESCE(i.retry_backoff, q.retry_backoff), COALESCE(i.retry_delay_max, q.retry_delay_max),
+                   COALESCE(i.expire_seconds, q.expire_seconds), COALESCE(i.deletion_seconds, q.deletion_seconds),
+                   i.starts + COALESCE(i.retention_seconds, q.retention_seconds) * interval '1 second',
+                   COALESCE(i.heartbeat_seconds, q.heartbeat_seconds), COALESCE(i.dead_letter, q.dead_letter),
+                   q.policy
+              FROM incoming i CROSS JOIN queue q
+             WHERE NOT EXISTS (SELECT FROM lost)
+            ON CONFLICT DO NOTHING
+            RETURNING id, start_after
+        ), notified AS (
+            SELECT pg_notify($3::text, q.name)
+              FROM queue q
+             WHERE q.notify AND EXISTS (SELECT FROM created WHERE start_after <= "pgboss".job_now())
+        )
+        SELECT (SELECT count(*) FROM queue)::int AS queues,
+               (SELECT array_agg(dead_letter) FROM lost) AS lost,
+               (SELECT count(*) FROM created)::int AS created,
+               (SELECT array_agg(id) FROM created) AS ids,
+               (SELECT count(*) FROM notified)::int AS notified

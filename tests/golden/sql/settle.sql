@@ -1,0 +1,108 @@
+-- beat
+WITH free AS MATERIALIZED (
+       SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
+   j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
+   AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+FOR NO KEY UPDATE OF j SKIP LOCKED
+   ), beaten AS (
+       UPDATE "pgboss"."job" j
+          SET heartbeat_on = "pgboss".job_now()
+         FROM free f
+        WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM free))
+          AND j.name = f.name AND j.id = f.id
+   )
+   SELECT j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
+   j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
+   AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+
+-- cancel
+UPDATE "pgboss"."job_common" j
+          SET state = 'cancelled', completed_on = "pgboss".job_now()
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state < 'completed'
+       RETURNING j.id
+
+-- complete: as little as possible
+UPDATE "pgboss"."job_common" j
+          SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state = 'active'
+       RETURNING j.id
+
+-- complete: with everything
+UPDATE "pgboss"."job_common" j
+          SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb, blocked = false, pending_dependencies = 0
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state < 'completed'
+       RETURNING j.id
+
+-- complete_each
+UPDATE "pgboss"."job_common" j
+          SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state = 'active'
+       RETURNING j.id
+
+-- delete
+DELETE FROM "pgboss"."job_common" j
+     USING unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+     WHERE 
+j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+AND (a.started_on IS NULL OR j.started_on = a.started_on)
+
+    RETURNING j.id
+
+-- give_back
+UPDATE "pgboss"."job_common" j
+          SET state = 'created', started_on = NULL, heartbeat_on = NULL, upsert_by_key = NULL,
+              start_after = CASE WHEN a.delay > 0 THEN "pgboss".job_now() + a.delay * interval '1 second' ELSE j.start_after END,
+              keep_until = CASE WHEN a.delay > 0 THEN "pgboss".job_now() + a.delay * interval '1 second' + (j.keep_until - j.start_after) ELSE j.keep_until END
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state = 'active'
+       RETURNING j.id
+
+-- resume
+UPDATE "pgboss"."job_common" j
+   SET state = 'created', completed_on = NULL, upsert_by_key = NULL,
+       start_after = GREATEST(j.start_after, "pgboss".job_now())
+ WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'cancelled'
+RETURNING j.id
+
+-- retry
+UPDATE "pgboss"."job_common" j
+   SET state = 'retry', retry_limit = j.retry_limit + 1, completed_on = NULL,
+       start_after = GREATEST(j.start_after, "pgboss".job_now())
+ WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'failed'
+RETURNING j.id
+
+-- touch
+UPDATE "pgboss"."job_common" j
+          SET heartbeat_on = "pgboss".job_now()
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+        WHERE 
+   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
+   AND (a.started_on IS NULL OR j.started_on = a.started_on)
+AND j.state = 'active'
+       RETURNING j.id
