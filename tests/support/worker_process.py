@@ -1,0 +1,70 @@
+"""A real worker process, to be signalled and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["WorkerProcess"]
+
+APP = Path(__file__).parent.parent / "worker" / "app.py"
+READY_SECONDS = 15.0
+END_SECONDS = 20.0
+
+
+class WorkerProcess:
+    """Runs ``tests/worker/app.py``; killed when the block ends, if it still runs."""
+
+    def __init__(self, dsn: str, *arguments: str) -> None:
+        self._command = [sys.executable, str(APP), dsn, *arguments]
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        self._reader = asyncio.create_task(self._read())
+        self._errors = asyncio.create_task(self._read_errors())
+        await self.said("READY")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.gather(self._reader, self._errors)
+
+    async def said(self, word: str) -> str:
+        """Wait for the next line that begins with a word, and return it."""
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                line = await self._lines.get()
+                if line.startswith(word):
+                    return line
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def exit_code(self) -> int:
+        """Wait for the end; what it wrote to standard error is in :attr:`log` then."""
+        async with asyncio.timeout(END_SECONDS):
+            return await self._process.wait()
+
+    async def log(self) -> str:
+        """Everything it wrote to standard error, once it has ended."""
+        return await self._errors
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self._lines.put_nowait(line.decode().rstrip())
+
+    async def _read_errors(self) -> str:
+        assert self._process.stderr is not None
+        return (await self._process.stderr.read()).decode()
