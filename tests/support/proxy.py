@@ -1,0 +1,93 @@
+"""A door in front of PostgreSQL that a test can shut: for databases that go away, come back, or fall silent."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from psycopg.conninfo import conninfo_to_dict
+
+__all__ = ["Proxy"]
+
+
+class Proxy:
+    """Forwards connections on a loopback port to the server of a DSN."""
+
+    def __init__(self, dsn: str) -> None:
+        self._target = conninfo_to_dict(dsn)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._connections: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.shut()
+
+    @property
+    def dsn(self) -> str:
+        user = quote(str(self._target["user"]))
+        return f"postgresql://{user}@127.0.0.1:{self._port}/{self._target['dbname']}"
+
+    async def open(self) -> None:
+        """Let connections through, always on the same port."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def shut(self) -> None:
+        """Refuse new connections and break those there are."""
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def fall_silent(self) -> None:
+        """Keep connections open and pass nothing on: what a network does that drops packets."""
+        self._flowing.clear()
+
+    def speak_again(self) -> None:
+        self._flowing.set()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            up_reader, up_writer = await self._reach()
+        except OSError:
+            writer.close()
+            return
+        try:
+            ways = [self._pump(reader, up_writer), self._pump(up_reader, writer)]
+            _, rest = await asyncio.wait(map(asyncio.ensure_future, ways), return_when=asyncio.FIRST_COMPLETED)
+            for way in rest:
+                way.cancel()
+        finally:
+            writer.transport.abort()
+            up_writer.transport.abort()
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = str(self._target["host"]), str(self._target.get("port", "5432"))
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, int(port))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            return
