@@ -136,8 +136,6 @@ class JobDefinition(Generic[Payload, Result]):
     def _look_like(self, handler: Handler) -> None:
         """What functools.update_wrapper does, for a frozen object."""
         for attribute in WRAPPER_ASSIGNMENTS:
-            if attribute.startswith("__anno"):  # evaluating annotations may raise while names are still unknown
-                continue
             if hasattr(handler, attribute):
                 object.__setattr__(self, attribute, getattr(handler, attribute))
         object.__setattr__(self, "__wrapped__", handler)

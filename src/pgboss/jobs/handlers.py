@@ -90,7 +90,7 @@ class Signature:
             return self._resolve(annotation) is Job
         except NameError:
             # Commonly imported for type checkers only.
-            return bool(annotation == "Job")
+            return bool(getattr(annotation, "__forward_arg__", annotation) == "Job")
 
     def _may_be_job(self, annotation: Any) -> bool:
         try:

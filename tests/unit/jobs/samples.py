@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, NotRequired
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from typing_extensions import TypedDict
 
 from pgboss.core.job import Job
 
-__all__ = ["DOCUMENT", "Document", "DocumentPart", "DocumentRow", "a_job"]
+__all__ = ["DOCUMENT", "Document", "DocumentPart", "DocumentRow", "a_job", "loud"]
 
 DOCUMENT = UUID("00000000-0000-0000-0000-0000000000d0")
 
@@ -56,3 +58,13 @@ def a_job(data: Any = None) -> Job:
         created_on=datetime(2030, 1, 2, tzinfo=UTC),
         started_on=datetime(2030, 1, 2, tzinfo=UTC),
     )
+
+
+def loud(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator of another module than the function's, as those of libraries are."""
+
+    @wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return f"{function(*args)}!"
+
+    return wrapper
