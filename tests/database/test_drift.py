@@ -48,7 +48,7 @@ def test_damage_is_found_and_can_be_mended(database_url: str, damage: Damage) ->
 
 def test_several_damages_at_once_are_mended_in_order(database_url: str) -> None:
     together = {
-        "a table is gone",
+        "a queue's table is gone",
         "a partition is detached",
         "a column is gone",
         "indexes are gone",

@@ -61,9 +61,10 @@ def compare_tables(
             yield Finding("missing table", name, "The table is not there.", tuple(mending.create_table(schema, table)))
             continue
         pair = _Pair(schema, table, found[name], wanted.get(table.parent or ""), found.get(found[name].parent or ""))
-        yield from _compare_partitioning(pair)
         yield from _compare_columns(pair)
         yield from _compare_constraints(pair)
+        # After its columns: a table can only be attached when it has all of them.
+        yield from _compare_partitioning(pair)
         yield from _compare_indexes(pair, building)
         yield from _notes(pair)
     yield from _strays(wanted, found)
