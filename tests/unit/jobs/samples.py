@@ -23,7 +23,7 @@ DOCUMENT = UUID("00000000-0000-0000-0000-0000000000d0")
 class Document(BaseModel):
     """As a Node application would name its keys: camelCase on the wire."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     document_id: UUID
     file_path: str
