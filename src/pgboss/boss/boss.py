@@ -69,8 +69,8 @@ class PgBoss(Client):
             concurrency: how many jobs of a queue run at once where its definition says nothing;
                 ``PGBOSS_CONCURRENCY``, else 5.
             polling_interval_seconds: how often to look for due jobs that nobody announced.
-            client: ``schema``, ``pool_size``, ``queue_defaults``, ``migrate``, ``create_schema`` and
-                ``max_payload_bytes``, as in the client.
+            client: ``schema``, ``pool_size``, ``queue_defaults``, ``migrate``, ``create_schema``,
+                ``allow_schema_case_variant`` and ``max_payload_bytes``, as in the client.
 
         Raises:
             ConfigurationError: a setting is unusable, or two definitions share a name.

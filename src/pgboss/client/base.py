@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TypedDict, TypeVar
 
@@ -22,6 +23,8 @@ Connection = AsyncConnection[object]
 
 CATALOG_SECONDS = 60.0
 
+logger = logging.getLogger("pgboss")
+
 QUEUE_DEFAULTS = QueueOptions(
     retry_limit=3,
     retry_delay=1,
@@ -41,6 +44,7 @@ class ClientKeywords(TypedDict, total=False):
     queue_defaults: QueueOptions
     migrate: bool
     create_schema: bool
+    allow_schema_case_variant: bool
     max_payload_bytes: int | None
 
 
@@ -56,6 +60,7 @@ class ClientBase:
         queue_defaults: QueueOptions = QUEUE_DEFAULTS,
         migrate: bool = True,
         create_schema: bool = True,
+        allow_schema_case_variant: bool = False,
         max_payload_bytes: int | None = None,
     ) -> None:
         """Prepare a client; nothing is connected yet.
@@ -68,6 +73,8 @@ class ClientBase:
                 pg-boss's own defaults.
             migrate: install the schema when it is missing. With ``False`` a missing schema is an error.
             create_schema: with ``False`` the PostgreSQL schema itself must exist already.
+            allow_schema_case_variant: install even where another schema, whose name differs by case alone, holds
+                pg-boss.
             max_payload_bytes: the largest job data that is sent, as JSON; ``PGBOSS_MAX_PAYLOAD_BYTES``, else 8 MiB.
 
         Raises:
@@ -80,6 +87,7 @@ class ClientBase:
         self._settings = settings
         self._migrate = migrate
         self._create_schema = create_schema
+        self._allow_schema_case_variant = allow_schema_case_variant
         self._max_payload_bytes = max_payload_bytes or settings.pgboss_max_payload_bytes
         self._catalog = QueueCatalog(self.schema)
         self._catalog_read = monotonic()
@@ -88,10 +96,19 @@ class ClientBase:
     async def _open(self) -> None:
         await self._database.open()
         try:
-            self._state = await self._run(ensure(self.schema, migrate=self._migrate, create_schema=self._create_schema))
+            self._state = await self._run(
+                ensure(
+                    self.schema,
+                    migrate=self._migrate,
+                    create_schema=self._create_schema,
+                    allow_case_variant=self._allow_schema_case_variant,
+                )
+            )
         except BaseException:
             await self._database.close()
             raise
+        if self._state.warning:
+            logger.warning(self._state.warning)
 
     async def _close(self) -> None:
         await self._database.close()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TypedDict, TypeVar
 
@@ -24,6 +25,8 @@ Connection = SyncConnection[object]
 
 CATALOG_SECONDS = 60.0
 
+logger = logging.getLogger("pgboss")
+
 QUEUE_DEFAULTS = QueueOptions(
     retry_limit=3,
     retry_delay=1,
@@ -43,6 +46,7 @@ class ClientKeywords(TypedDict, total=False):
     queue_defaults: QueueOptions
     migrate: bool
     create_schema: bool
+    allow_schema_case_variant: bool
     max_payload_bytes: int | None
 
 
@@ -58,6 +62,7 @@ class ClientBase:
         queue_defaults: QueueOptions = QUEUE_DEFAULTS,
         migrate: bool = True,
         create_schema: bool = True,
+        allow_schema_case_variant: bool = False,
         max_payload_bytes: int | None = None,
     ) -> None:
         """Prepare a client; nothing is connected yet.
@@ -70,6 +75,8 @@ class ClientBase:
                 pg-boss's own defaults.
             migrate: install the schema when it is missing. With ``False`` a missing schema is an error.
             create_schema: with ``False`` the PostgreSQL schema itself must exist already.
+            allow_schema_case_variant: install even where another schema, whose name differs by case alone, holds
+                pg-boss.
             max_payload_bytes: the largest job data that is sent, as JSON; ``PGBOSS_MAX_PAYLOAD_BYTES``, else 8 MiB.
 
         Raises:
@@ -82,6 +89,7 @@ class ClientBase:
         self._settings = settings
         self._migrate = migrate
         self._create_schema = create_schema
+        self._allow_schema_case_variant = allow_schema_case_variant
         self._max_payload_bytes = max_payload_bytes or settings.pgboss_max_payload_bytes
         self._catalog = QueueCatalog(self.schema)
         self._catalog_read = monotonic()
@@ -90,10 +98,19 @@ class ClientBase:
     def _open(self) -> None:
         self._database.open()
         try:
-            self._state = self._run(ensure(self.schema, migrate=self._migrate, create_schema=self._create_schema))
+            self._state = self._run(
+                ensure(
+                    self.schema,
+                    migrate=self._migrate,
+                    create_schema=self._create_schema,
+                    allow_case_variant=self._allow_schema_case_variant,
+                )
+            )
         except BaseException:
             self._database.close()
             raise
+        if self._state.warning:
+            logger.warning(self._state.warning)
 
     def _close(self) -> None:
         self._database.close()
