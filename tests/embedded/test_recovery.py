@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pgboss import embedded
-from support.embedded_client import EmbeddedClient, is_free, is_ready, postmaster_pid
+from pgboss.embedded.account import choose_account
+from pgboss.embedded.binaries import find_binaries
+from pgboss.errors import EmbeddedServerError
+from support.embedded_client import AS_ROOT, EmbeddedClient, is_free, is_ready, postmaster_pid
 from support.eventually import eventually_sync
 from support.postgres import sql, sql_value
 
@@ -21,10 +25,17 @@ pytestmark = pytest.mark.slow
 LEFTOVER = "{pid}\n{data}\n1700000000\n5432\n{sockets}\n\n  1234567    9999999\nready\n"
 
 
-@pytest.fixture
-def stranger() -> Iterator[subprocess.Popen[bytes]]:
-    """A living process that has nothing to do with any server; as root, one of the user the server runs as too."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+@contextmanager
+def stranger(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A living process that has nothing to do with any server, but runs as the same user."""
+    # PostgreSQL would see through the pid of another user's process by itself.
+    owner = (root / "data").stat().st_uid
+    with subprocess.Popen(
+        ["/bin/sh", "-c", "read line"],
+        stdin=subprocess.PIPE,
+        user=owner if AS_ROOT else None,
+        extra_groups=[] if AS_ROOT else None,
+    ) as process:
         yield process
         process.kill()
 
@@ -61,16 +72,50 @@ def test_a_killed_supervisor_takes_the_server_down_cleanly(root: Path) -> None:
             assert sql_value(again.dsn, "SELECT 1") == 1
 
 
-def test_a_pid_file_that_names_a_stranger_is_no_obstacle_and_the_stranger_lives(
-    root: Path, stranger: subprocess.Popen[bytes]
-) -> None:
+def test_a_pid_file_that_names_a_stranger_is_no_obstacle_and_the_stranger_lives(root: Path) -> None:
     with embedded.start(root=root):
         pass
-    leave_pid_file(root, LEFTOVER.format(pid=stranger.pid, data=root / "data", sockets=root / "s"))
+    with stranger(root) as process:
+        leave_pid_file(root, LEFTOVER.format(pid=process.pid, data=root / "data", sockets=root / "s"))
+        with embedded.start(root=root) as server:
+            assert sql_value(server.dsn, "SELECT 1") == 1
+            assert postmaster_pid(root) != process.pid
+        assert process.poll() is None
+
+
+def test_a_server_on_the_same_data_that_we_did_not_start_is_left_alone(root: Path) -> None:
+    with embedded.start(root=root) as server:
+        programs = find_binaries(None, choose_account(None, server.data_dir), runtimes=root / "unused")
+    sockets = root / "s"
+    owner = (root / "data").stat().st_uid
+    command: list[str | Path] = [
+        programs.postgres,
+        "-D",
+        root / "data",
+        "-k",
+        sockets,
+        "-p",
+        "5433",
+        "-c",
+        "listen_addresses=",
+    ]
+    with (
+        (root / "log").open("ab") as log,
+        subprocess.Popen(
+            command,
+            cwd="/",
+            stderr=log,
+            user=owner if AS_ROOT else None,
+            extra_groups=[] if AS_ROOT else None,
+        ) as other,
+    ):
+        eventually_sync((sockets / ".s.PGSQL.5433").exists)
+        with pytest.raises(EmbeddedServerError, match="pre-existing shared memory block"):
+            embedded.start(root=root)
+        assert other.poll() is None
+        other.terminate()
     with embedded.start(root=root) as server:
         assert sql_value(server.dsn, "SELECT 1") == 1
-        assert postmaster_pid(root) != stranger.pid
-    assert stranger.poll() is None
 
 
 @pytest.mark.parametrize("text", ["", "\n", "no number\n"], ids=["empty", "blank", "garbage"])
