@@ -29,6 +29,16 @@ class JobCalls(ClientBase):
 
     @overload
     async def send(
+        self,
+        queue: Target[None],
+        data: None = None,
+        *,
+        connection: Connection | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> UUID | None: ...
+
+    @overload
+    async def send(
         self, queue: Target[P], data: P, *, connection: Connection | None = None, **options: Unpack[SendKeywords]
     ) -> UUID | None: ...
 

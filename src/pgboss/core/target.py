@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from pgboss.core.wire import JSON
+from pgboss.errors import ValidationError
 
 __all__ = ["QueueLike", "Target", "outgoing", "queue_name"]
 
@@ -31,8 +32,17 @@ QueueLike: TypeAlias = str | Target[Any]
 
 
 def queue_name(target: QueueLike) -> str:
-    """The queue a call is aimed at."""
-    return target if isinstance(target, str) else target.name
+    """The queue a call is aimed at.
+
+    Raises:
+        ValidationError: it is neither a text nor a job definition.
+    """
+    if isinstance(target, str):
+        return target
+    name: object = getattr(target, "name", None)
+    if not isinstance(name, str):
+        raise ValidationError(f"A queue name or a job definition is needed, not {target!r:.100}.")
+    return name
 
 
 def outgoing(target: QueueLike, data: object) -> JSON:

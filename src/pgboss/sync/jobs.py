@@ -31,6 +31,16 @@ class JobCalls(ClientBase):
 
     @overload
     def send(
+        self,
+        queue: Target[None],
+        data: None = None,
+        *,
+        connection: Connection | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> UUID | None: ...
+
+    @overload
+    def send(
         self, queue: Target[P], data: P, *, connection: Connection | None = None, **options: Unpack[SendKeywords]
     ) -> UUID | None: ...
 

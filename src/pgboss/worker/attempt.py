@@ -22,14 +22,13 @@ __all__ = ["attempt"]
 async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: DaemonThreads) -> Outcome | None:
     """Work the job and return its outcome; ``None`` when the attempt itself was cancelled from outside."""
     try:
-        payload = definition.decode(job.data)
-    except PayloadError as error:
-        # No retry can mend the row.
-        return failed_with(error, is_final=True)
-    try:
         async with asyncio.timeout(job.expire_in_seconds) as limit:
+            payload = _decode(definition, job)
             result = await _call(definition, payload, job, threads)
         return Completed(output_text(definition.encode_result(result)))
+    except UnreadableJob as unreadable:
+        # No retry can mend the row.
+        return failed_with(unreadable.reason, is_final=True)
     except Snooze as snooze:
         return GivenBack(snooze.delay.total_seconds())
     except Discard as discard:
@@ -40,6 +39,21 @@ async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: Daemon
         return failed_with(_timed_out(job) if limit.expired() else error)
     except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
         return failed_with(error)
+
+
+class UnreadableJob(Exception):  # noqa: N818  it carries the error
+    """The row's data do not fit the payload's type."""
+
+    def __init__(self, reason: PayloadError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _decode(definition: JobDefinition[Any, Any], job: Job) -> Any:
+    try:
+        return definition.decode(job.data)
+    except PayloadError as error:
+        raise UnreadableJob(error) from error
 
 
 async def _call(definition: JobDefinition[Any, Any], payload: Any, job: Job, threads: DaemonThreads) -> Any:
