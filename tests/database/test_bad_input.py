@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from pgboss import (
     ConfigurationError,
@@ -276,41 +275,31 @@ def test_an_unusable_schema_name_is_refused(schema: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on a loopback port that asks for passwords; the role is ada, her password analytical."""
-    hba = tmp_path_factory.mktemp("hba") / "pg_hba.conf"
-    hba.write_text("local all all peer map=embedded\nhost all all 127.0.0.1/32 scram-sha-256\n")
-    for folder in (hba.parent, hba.parent.parent):
-        folder.chmod(0o755)
-    hba.chmod(0o644)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    yield from _serve(hba, port)
-
-
-def _serve(hba: Path, port: int) -> Iterator[str]:
-    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "hba_file": str(hba)}
-    with embedded.throwaway(settings=settings) as server:
+def password_server() -> Iterator[str]:
+    """A DSN without its password: the server asks ada for one, which is analytical."""
+    with embedded.throwaway() as server:
         sql(server.dsn, "CREATE ROLE ada LOGIN PASSWORD 'analytical'")
         sql(server.dsn, "CREATE DATABASE app OWNER ada")
-        yield f"127.0.0.1:{port}/app"
+        hba = Path(sql_value(server.dsn, "SHOW hba_file"))
+        hba.write_text(f"local app ada scram-sha-256\n{hba.read_text()}")
+        sql(server.dsn, "SELECT pg_reload_conf()")
+        yield make_conninfo(server.dsn, user="ada", dbname="app")
 
 
 async def test_a_wrong_password_is_said_at_once(password_server: str) -> None:
     async with asyncio.timeout(5):
         with pytest.raises(DatabaseUnavailableError, match=r"user ada.*password authentication failed") as caught:
-            await PgBoss(f"postgresql://ada:wrong-word@{password_server}").start()
+            await PgBoss(make_conninfo(password_server, password="wrong-word")).start()
     assert "wrong-word" not in str(caught.value)
 
-    async with PgBoss(f"postgresql://ada:analytical@{password_server}") as boss:
+    async with PgBoss(make_conninfo(password_server, password="analytical")) as boss:
         await boss.create_queue("jobs")
         assert await boss.send("jobs") is not None
 
 
 async def test_a_database_that_does_not_exist_is_named(database_url: str) -> None:
     with pytest.raises(DatabaseUnavailableError, match='database "nowhere" does not exist'):
-        await PgBoss(psycopg.conninfo.make_conninfo(database_url, dbname="nowhere")).start()
+        await PgBoss(make_conninfo(database_url, dbname="nowhere")).start()
 
 
 async def test_start_times_are_the_databases(boss: PgBoss) -> None:
