@@ -94,9 +94,10 @@ def set_up_python(target: str) -> None:
     write_stamp(ENVIRONMENT, place() | {"lock": lock})
 
     uv_pip = [find_uv(), "pip"]
-    say(f"Installing locks/{lock}.txt")
     environment = ["--python", str(ENVIRONMENT_PYTHON), "--quiet"]
-    run(*uv_pip, "sync", *environment, "--require-hashes", ROOT / "locks" / f"{lock}.txt")
+    versions = ROOT / "locks" / f"{lock}.txt"
+    say(f"Installing Python packages (locks/{lock}.txt)")
+    run(*uv_pip, "sync", *environment, "--require-hashes", versions)
     # hatchling, which builds the package, is in the lock: so nothing is fetched that no hash vouches for.
     run(*uv_pip, "install", *environment, "--no-deps", "--no-build-isolation", "--editable", ROOT)
     write_stamp(ENVIRONMENT, python_key(lock))

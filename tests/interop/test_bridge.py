@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from support.node import UNDEFINED, NodeBossFactory, NodeDiedError, NodeError, NodeProcess, connection_options
+from support.node import UNDEFINED, NodeBossFactory, NodeDiedError, NodeError, connection_options
 
 pytestmark = pytest.mark.node
 
@@ -184,19 +184,19 @@ async def test_functions_of_the_package_can_be_called(node_boss: NodeBossFactory
     assert "CREATE SCHEMA IF NOT EXISTS elsewhere" in sql
 
 
-async def test_a_dead_node_says_so() -> None:
-    async with NodeProcess() as process:
-        forever = asyncio.create_task(process.request("module", method="nothing", args=[]))
-        with pytest.raises(NodeError):
-            await forever
-        waiting = asyncio.create_task(process.event(lambda event: event["event"] == "handled", "what never comes"))
-        os.kill(process.pid, signal.SIGKILL)
+async def test_a_dead_node_says_so(node_boss: NodeBossFactory) -> None:
+    boss = await node_boss()
+    asked = asyncio.create_task(boss.sql("SELECT pg_sleep(60)"))
+    waiting = asyncio.create_task(boss.handled("mail"))
+    await boss.call("isInstalled")  # Behind what was asked before, so both are on their way.
 
+    os.kill(boss.process.pid, signal.SIGKILL)
+
+    for task in (asked, waiting):
         with pytest.raises(NodeDiedError, match="exit code -9"):
-            await waiting
-        with pytest.raises(NodeDiedError, match="exit code -9"):
-            await process.request("create", boss="main", options={})
-        assert not process.alive
+            await task
+    with pytest.raises(NodeDiedError, match="exit code -9"):
+        await boss.call("isInstalled")
 
 
 @pytest.mark.parametrize(
