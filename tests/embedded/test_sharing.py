@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -88,23 +90,26 @@ def test_closing_twice_is_closing_once(root: Path) -> None:
     assert "(closed)" in repr(server)
 
 
+FORKING = """
+import os, sys
+from pgboss import embedded
+server = embedded.start(root=sys.argv[1])
+if os.fork():
+    server.close()
+else:
+    sys.stdin.read()
+"""
+
+
 @pytest.mark.slow
 def test_a_forked_process_holds_the_server_as_well(root: Path) -> None:
-    server = embedded.start(root=root)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(writer)
-        os.read(reader, 1)
-        os._exit(0)
-    try:
-        server.close()
-        assert sql_value(server.dsn, "SELECT 1") == 1
-    finally:
-        os.close(reader)
-        os.close(writer)
-        os.waitpid(child, 0)
-    eventually_sync(lambda: is_free(root))
+    with subprocess.Popen([sys.executable, "-c", FORKING, str(root)], stdin=subprocess.PIPE) as parent:
+        # It closed the server, and did not wait for an end that its child prevents.
+        assert parent.wait(timeout=20) == 0
+        assert is_ready(root)
+        assert parent.stdin is not None
+        parent.stdin.close()
+        eventually_sync(lambda: is_free(root))
 
 
 @pytest.mark.slow
