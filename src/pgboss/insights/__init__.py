@@ -1,0 +1,11 @@
+"""Read models: what people want to see of queues and jobs, gathered once for the command line, API and dashboard.
+
+Each is an operation that yields statements and returns frozen dataclasses; how they look is decided by who shows them.
+"""
+
+from __future__ import annotations
+
+from pgboss.insights.jobs import JobPage, page_of_jobs
+from pgboss.insights.queues import QueueOverview, queue_overviews
+
+__all__ = ["JobPage", "QueueOverview", "page_of_jobs", "queue_overviews"]

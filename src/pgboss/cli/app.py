@@ -1,0 +1,80 @@
+"""The program: its global options, its commands, and how its errors come out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pgboss.cli import jobs, queues, schema
+from pgboss.cli.dev import dev
+from pgboss.cli.exits import EXIT_CODES, explained
+from pgboss.cli.invocation import (
+    DEBUG_HELP,
+    DSN_HELP,
+    SCHEMA_HELP,
+    ConnectedCommand,
+    UnconnectedCommand,
+    command_group,
+    invocation,
+)
+from pgboss.cli.send import send
+from pgboss.cli.worker import worker
+
+__all__ = ["app"]
+
+
+class Program(TyperGroup):
+    """The outermost group: whatever error of ours a command ends with becomes a line and an exit code here."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with explained(ctx):
+            return super().invoke(ctx)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+app = command_group("Background jobs on PostgreSQL: the Python side of pg-boss.")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from pgboss.schema.version import SCHEMA_VERSION
+
+        typer.echo(f"pgboss {version('pgboss')} (pg-boss schema {SCHEMA_VERSION})")
+        raise typer.Exit
+
+
+@app.callback(cls=Program)
+def program(
+    context: typer.Context,
+    *,
+    dsn: Annotated[str | None, typer.Option(help=DSN_HELP)] = None,
+    schema: Annotated[str | None, typer.Option(metavar="NAME", help=SCHEMA_HELP)] = None,
+    debug: Annotated[bool, typer.Option("--debug", help=DEBUG_HELP, show_default=False)] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_print_version, show_default=False
+        ),
+    ] = False,
+) -> None:
+    """Background jobs on PostgreSQL: the Python side of pg-boss.
+
+    --dsn, --schema and --debug may stand behind a command as well.
+    """
+    run = invocation(context)
+    run.dsn, run.schema, run.debug = dsn, schema, debug
+
+
+app.command(cls=ConnectedCommand)(worker)
+app.command(cls=UnconnectedCommand)(dev)
+app.command(cls=ConnectedCommand)(send)
+app.add_typer(jobs.commands, name="jobs")
+app.add_typer(queues.commands, name="queues")
+schema.register(app)

@@ -1,0 +1,125 @@
+"""``pgboss jobs``: look at jobs; how to change them is in ``settling``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pgboss.cli import settling
+from pgboss.cli.connection import open_boss
+from pgboss.cli.exits import CommandError
+from pgboss.cli.invocation import ConnectedCommand, command_group
+from pgboss.cli.options import AsJson, read_id, read_json
+from pgboss.cli.output import Column, members, one_line, print_json, print_table, remark
+
+if TYPE_CHECKING:
+    from pgboss.core.job import JobDetails
+    from pgboss.insights import JobPage
+
+__all__ = ["commands"]
+
+commands = command_group("List, show, retry, cancel, resume and delete jobs.")
+
+
+@commands.command("list", cls=ConnectedCommand)
+def list_jobs(
+    context: typer.Context,
+    queue: Annotated[str, typer.Argument(help="The queue.", show_default=False)],
+    *,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATE",
+            help="Only in this state: created, retry, active, completed, cancelled or failed. May be repeated.",
+        ),
+    ] = None,
+    queued: Annotated[
+        bool, typer.Option("--queued", help="Only those that wait: created or retry.", show_default=False)
+    ] = False,
+    key: Annotated[str | None, typer.Option(help="Only with this singleton key.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Only where the data contains this, such as '{\"user\": 7}'.")
+    ] = None,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Newest first, instead of oldest first.", show_default=False)
+    ] = False,
+    limit: Annotated[int, typer.Option(metavar="N", help="At most so many.")] = 50,
+    after: Annotated[
+        str | None, typer.Option(metavar="UUID", help="Continue behind this job: the last of the page before.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs of a queue."""
+    from pgboss.core.options import UNSET
+    from pgboss.insights import page_of_jobs
+
+    wanted = UNSET if data is None else read_json(data, "data filter")
+    behind = None if after is None else read_id(after)
+    with open_boss(context) as boss:
+        page = boss.read(
+            page_of_jobs(
+                boss.catalog,
+                queue,
+                states=state or (),
+                key=key,
+                data=wanted,
+                queued=queued,
+                after=behind,
+                newest_first=newest,
+                limit=limit,
+            )
+        )
+    if as_json:
+        print_json([members(job) for job in page.jobs])
+    else:
+        _print_page(page)
+
+
+@commands.command("show", cls=ConnectedCommand)
+def show_job(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)],
+    *,
+    queue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its queue; spares a look into every other.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything about a job."""
+    from pgboss.cli.job_view import print_job
+
+    wanted = read_id(id)
+    with open_boss(context) as boss:
+        job = boss.get_job(wanted, queue=queue)
+    if job is None:
+        raise CommandError(f"There is no job {wanted}{f' in queue {queue!r}' if queue else ''}.")
+    if as_json:
+        print_json(members(job))
+    else:
+        print_job(job)
+
+
+def _print_page(page: JobPage) -> None:
+    from pgboss.cli.job_view import attempt, error_line, news
+
+    if not page.jobs:
+        remark("No such jobs.")
+        return
+    # Nearly every list has neither errors nor priorities, and room is scarce.
+    some_errors, some_priorities = any(map(error_line, page.jobs)), any(job.priority for job in page.jobs)
+    columns: list[Column[JobDetails]] = [
+        Column("ID", lambda job: str(job.id)),
+        Column("STATE", lambda job: job.state),
+        Column("TRY", attempt, right=True),
+        *([Column("PRIO", lambda job: str(job.priority), right=True)] if some_priorities else []),
+        Column("NEWS", lambda job: news(job, page.read_on)),
+        *([Column("ERROR", error_line, shrinks=True)] if some_errors else []),
+        Column("DATA", lambda job: one_line(job.data), shrinks=True),
+    ]
+    print_table(columns, page.jobs)
+    if page.full:
+        remark(f"There may be more: --after {page.jobs[-1].id}, or a larger --limit.")
+
+
+settling.register(commands)
