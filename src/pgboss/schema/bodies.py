@@ -11,13 +11,12 @@ from hashlib import sha256
 from pgboss.core.names import SchemaName
 from pgboss.schema.texts import MANAGED_FUNCTIONS, OWN_FUNCTIONS, managed_expression, own_source
 
-__all__ = ["CLOCK_SETTING", "fingerprint", "is_ours", "is_sound", "own_functions_behind"]
+__all__ = ["CLOCK_SETTING", "NODE_BODIES", "fingerprint", "is_ours", "is_sound", "own_functions_behind"]
 
 CLOCK_SETTING = "pgboss.test_clock"
 """The setting that pg-boss's test clock reads; a ``job_now`` that names it was left behind by a killed test run."""
 
-# Fingerprints of what pg-boss 12.38 installs on a database with partitioning.
-_NODE_BODIES = {
+NODE_BODIES = {
     "create_queue": "08a4a43b2d1c4fc32f7225cafb920d13",
     "delete_queue": "cad7e673b5a66bab3c982883b39ca878",
     "job_now": "8158752202e31a471ac1f73feb67eedc",
@@ -25,6 +24,7 @@ _NODE_BODIES = {
     "job_table_run": "c890c511feb5b271e8e2a3721d2cb279",
     "job_table_run_async": "35da4660f4777833289927190c38f007",
 }
+"""Fingerprints of what pg-boss 12.38 installs on a database with partitioning."""
 
 # A qualifier before a name: the schema as somebody has spelled it, or a table's alias.
 _QUALIFIER = re.compile(r'(?:"[^"]+"|\b[A-Za-z_]\w*)\.')
@@ -35,7 +35,7 @@ def is_sound(name: str, body: str) -> bool:
     """Whether a function's body is ours or, for those it calls, pg-boss's."""
     if name in OWN_FUNCTIONS:
         return _plain(body) == _plain(own_source(_ANY_SCHEMA, name))
-    return is_ours(name, body) or fingerprint(body) == _NODE_BODIES[name]
+    return is_ours(name, body) or fingerprint(body) == NODE_BODIES[name]
 
 
 def is_ours(name: str, body: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query, Steps
@@ -65,9 +64,24 @@ class Presence:
 
 def read_presence(schema: SchemaName) -> Steps[Presence]:
     """Ask the catalog what is there."""
-    rights = (yield _rights(schema)).first() or {}
-    columns = yield _columns(schema)
-    return Presence(**_flags(rights), columns={row["name"]: frozenset(row["columns"]) for row in columns})
+    row = (yield _presence(schema)).first() or {}
+    columns: dict[str, set[str]] = {}
+    for table_and_column in row["columns"]:
+        table, column = table_and_column.split(".", 1)
+        columns.setdefault(table, set()).add(column)
+    return Presence(
+        role=row["role"],
+        schema_exists=row["schema_exists"],
+        # A right to something that is not there comes back as NULL.
+        may_use=row["may_use"] or False,
+        may_create_in_schema=row["may_create_in_schema"] or False,
+        may_create_schema=row["may_create_schema"],
+        version_readable=row["version_readable"] or False,
+        partitioned=row["partitioned"] or False,
+        states=tuple(row["states"]),
+        columns={table: frozenset(names) for table, names in columns.items()},
+        functions=frozenset(row["functions"]),
+    )
 
 
 def read_version(schema: SchemaName) -> Query:
@@ -112,15 +126,8 @@ def leftovers(schema: SchemaName) -> Query:
     )
 
 
-def _flags(rights: Mapping[str, Any]) -> dict[str, Any]:
-    # A right to something that is not there comes back as NULL.
-    flags = {name: value or False for name, value in rights.items()}
-    flags["functions"] = frozenset(rights["functions"])
-    flags["states"] = tuple(rights["states"])
-    return flags
-
-
-def _rights(schema: SchemaName) -> Query:
+def _presence(schema: SchemaName) -> Query:
+    # All in one statement: somebody may commit a whole installation between two.
     return Query(
         """
         SELECT current_user::text AS role,
@@ -138,23 +145,14 @@ def _rights(schema: SchemaName) -> Query:
                       WHERE t.typnamespace = n.oid AND t.typname = 'job_state'
                       ORDER BY e.enumsortorder) AS states,
                ARRAY(SELECT p.proname::text FROM pg_catalog.pg_proc p
-                      WHERE p.pronamespace = n.oid AND p.proname = ANY($2::text[])) AS functions
+                      WHERE p.pronamespace = n.oid AND p.proname = ANY($2::text[])) AS functions,
+               ARRAY(SELECT c.relname::text || '.' || a.attname::text
+                       FROM pg_catalog.pg_class c
+                       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+                      WHERE c.relnamespace = n.oid AND c.relname = ANY($3::text[]) AND c.relkind IN ('r', 'p')
+                        AND a.attnum > 0 AND NOT a.attisdropped) AS columns
           FROM (SELECT) AS one
           LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
         """,
-        (schema.catalog_name, [function.name for function in managed_functions()]),
-    )
-
-
-def _columns(schema: SchemaName) -> Query:
-    return Query(
-        """
-        SELECT c.relname::text AS name, array_agg(a.attname::text) AS columns
-          FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-         WHERE n.nspname = $1::text AND c.relname = ANY($2::text[]) AND c.relkind IN ('r', 'p')
-         GROUP BY c.relname
-        """,
-        (schema.catalog_name, list(managed_tables())),
+        (schema.catalog_name, [function.name for function in managed_functions()], list(managed_tables())),
     )

@@ -56,9 +56,7 @@ class Database:
 
     def _answer(self, sql: str) -> Rows:
         if "AS may_create_schema" in sql:
-            return Rows(*self._rights())
-        if "array_agg(a.attname" in sql:
-            return Rows(("name", "columns"), list(self.columns.items()))
+            return Rows(*self._presence())
         if "SELECT version FROM" in sql:
             return Rows(("version",), [(version,) for version in self.versions])
         if "current_database()::text" in sql:
@@ -67,8 +65,8 @@ class Database:
             return Rows(("name",), [(name,) for name in self.variants])
         return Rows()
 
-    def _rights(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        rights = {
+    def _presence(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        row = {
             "role": "app",
             "schema_exists": self.exists,
             "may_use": self.may_use,
@@ -78,8 +76,9 @@ class Database:
             "partitioned": self.partitioned,
             "states": list(self.states),
             "functions": list(self.functions),
+            "columns": [f"{table}.{column}" for table, columns in self.columns.items() for column in columns],
         }
-        return tuple(rights), [tuple(rights.values())]
+        return tuple(row), [tuple(row.values())]
 
     @property
     def changes(self) -> list[str]:
