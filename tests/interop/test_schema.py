@@ -26,6 +26,8 @@ from support.postgres import sql, sql_value
 pytestmark = pytest.mark.node
 
 POLICIES = ["standard", "short", "singleton", "stately", "exclusive", "key_strict_fifo"]
+# The damages are gone through in so many tests, each short enough for a slow machine.
+SHARES = 6
 NAMES = ["pgboss", "MyJobs", '"My-Jobs"']
 
 # pg-boss's drift check reads the bodies of string functions alone, and PostgreSQL 13 knows no others.
@@ -226,20 +228,22 @@ async def test_commands_are_rewritten_as_node_does(node_boss: NodeBossFactory, d
             assert ours == theirs
 
 
-async def test_what_our_check_finds_and_mends_satisfies_node(node_boss: NodeBossFactory, database_url: str) -> None:
-    schemas = [(SchemaName(f"broken_{number}"), damage) for number, damage in enumerate(DAMAGES)]
-    bosses: list[NodeBoss] = []
-    for schema, damage in schemas:
+@pytest.mark.parametrize("share", range(SHARES))
+async def test_what_our_check_finds_and_mends_satisfies_node(
+    node_boss: NodeBossFactory, database_url: str, share: int
+) -> None:
+    for number, damage in enumerate(DAMAGES[share::SHARES]):
+        schema = SchemaName(f"broken_{number}")
         run_operation(database_url, install(schema))
         create_queues(database_url, schema)
-        bosses.append(await node_boss(schema.configured, name=schema.configured))
         break_schema(database_url, schema, damage)
         for finding in run_operation(database_url, detect_drift(schema)):
             for statement in finding.mend:
                 sql(database_url, statement)
 
-    for boss in bosses:
+        boss = await node_boss(schema.configured, name=damage.name)
         await assert_node_sees_no_drift(boss, database_url)
+        await boss.stop()
 
 
 async def test_a_test_clock_that_node_left_is_named_and_removed(node_boss: NodeBossFactory, database_url: str) -> None:
