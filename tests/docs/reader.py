@@ -34,15 +34,16 @@ UNTIL_CTRL_C = "until Ctrl-C"
 ELSEWHERE = ("pip install ", "npm install ", "make ")
 """Commands that change the machine: their words are checked by tests of their own."""
 
-SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
 
 
 class Reader:
     """Follows one section, in a folder of its own; everything left running is ended with the block."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._folder = folder
         self._url = database_url
+        self._patience_seconds = patience_seconds
         self._log = folder / "printed.log"
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
         (folder / "node_modules").symlink_to(NODE_FOLDER / "node_modules")
@@ -57,7 +58,7 @@ class Reader:
             was_running = process.poll() is None
             process.send_signal(signal.SIGINT)
             try:
-                code = process.wait(SECONDS)
+                code = process.wait(self._patience_seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -104,7 +105,7 @@ class Reader:
     def _run(self, command: str) -> None:
         process = self._start(command)
         try:
-            code = process.wait(SECONDS)
+            code = process.wait(self._patience_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -148,7 +149,7 @@ class Reader:
             assert wanted.search(self.printed), f"{line!r} is not among what was printed:\n{self.printed}"
             return True
 
-        eventually_sync(turned_up, within=SECONDS)
+        eventually_sync(turned_up, within=self._patience_seconds)
 
     @staticmethod
     def _good_ends(command: str) -> tuple[int, ...]:
