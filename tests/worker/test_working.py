@@ -277,17 +277,27 @@ async def test_a_row_that_does_not_fit_the_payload_fails_without_retries(make_bo
 async def test_a_worker_creates_the_queues_of_its_definitions(make_boss: BossFactory) -> None:
     jobs = Jobs()
     jobs.declare("plain")
-    jobs.declare("first", retry_limit=7, dead_letter="last")
-    jobs.declare("last", retry_limit=0)
+    jobs.declare("first", retry_limit=7, dead_letter="middle")
+    jobs.declare("last", retry_limit=0, dead_letter="undeclared")
+    jobs.declare("middle", dead_letter="last")
 
     boss = await make_boss(jobs=[jobs])
 
     queues = {queue.name: queue for queue in await boss.get_queues()}
-    assert set(queues) == {"plain", "first", "last"}
+    assert set(queues) == {"plain", "first", "middle", "last", "undeclared"}
     plain = queues["plain"]
     assert (plain.retry_limit, plain.retry_delay, plain.retry_backoff) == (3, 1, True)
     assert (plain.expire_in_seconds, plain.heartbeat_seconds, plain.notify) == (86400, 60, True)
-    assert (queues["first"].retry_limit, queues["first"].dead_letter) == (7, "last")
+    assert (queues["first"].retry_limit, queues["first"].dead_letter) == (7, "middle")
+
+
+async def test_queues_that_are_one_anothers_dead_letter_are_refused(make_boss: BossFactory) -> None:
+    jobs = Jobs()
+    jobs.declare("a", dead_letter="b")
+    jobs.declare("b", dead_letter="a")
+
+    with pytest.raises(ConfigurationError, match=r"in a ring: [ab] -> [ab] -> [ab]"):
+        await make_boss(jobs=[jobs])
 
 
 async def test_an_existing_queue_is_left_as_it_is(boss: PgBoss, make_boss: BossFactory) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Self, Unpack
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from pgboss.boss.duties import Duties
 from pgboss.client import Client
 from pgboss.client.base import ClientKeywords
 from pgboss.core.job import Job
-from pgboss.core.options import UNSET, check_integer
+from pgboss.core.options import check_integer
 from pgboss.core.target import QueueLike, queue_name
-from pgboss.errors import ConfigurationError, QueueNotFoundError, StoppedError
+from pgboss.errors import ConfigurationError, StoppedError
 from pgboss.jobs import JobDefinition, Jobs, collect
 from pgboss.operations.queues import queue_not_found
 from pgboss.worker.crew import POLLING_INTERVAL_SECONDS, Crew
@@ -131,6 +132,8 @@ class PgBoss(Client):
     ) -> UUID:
         """Start working a queue and return the worker's id, for :meth:`off_work`.
 
+        A definition's queue is created when it is missing, like those of ``jobs``.
+
         Args:
             queue: a definition with a handler, or a queue's name with ``handler``.
             handler: takes the ``Job``; what it returns is stored as the job's output. A plain function runs in a
@@ -145,7 +148,9 @@ class PgBoss(Client):
         if self._crew is None:
             raise StoppedError("Workers need a started instance: call start() first, or use `async with PgBoss(...)`.")
         definition = _workable(queue, handler)
-        if await self.get_queue(definition.name) is None:
+        if isinstance(queue, JobDefinition):
+            await self._create_queues([definition])
+        elif await self.get_queue(definition.name) is None:
             raise queue_not_found(definition.name)
         return self._crew.add(definition, self._concurrency_of(definition, concurrency)).id
 
@@ -156,7 +161,7 @@ class PgBoss(Client):
 
     async def _start_loops(self) -> None:
         self._hurry.clear()
-        await self._create_queues()
+        await self._create_queues(self._definitions.values())
         self._crew = Crew(
             conninfo=self._database.conninfo,
             schema=self.schema,
@@ -177,25 +182,14 @@ class PgBoss(Client):
         """Not on a schema of a later version, whose upkeep may have other rules."""
         return self._state is None or self._state.current
 
-    async def _create_queues(self) -> None:
-        """Create the queues of all definitions, and first the dead letter queues they name."""
+    async def _create_queues(self, definitions: Iterable[JobDefinition[Any, Any]]) -> None:
+        """Create the definitions' queues where they are missing, each after the dead letter queue it names."""
         existing = {queue.name for queue in await self.get_queues()}
-        dead_letters = {
-            definition.queue_options.dead_letter
-            for definition in self._definitions.values()
-            if definition.queue_options.dead_letter not in (UNSET, None)
-        }
-        for name in dead_letters - self._definitions.keys() - existing:
-            await self.create_queue(str(name))
-        missing = [definition for name, definition in self._definitions.items() if name not in existing]
-        # A definition may be another one's dead letter queue: those that others need come first.
-        for definition in sorted(missing, key=lambda definition: definition.name not in dead_letters):
-            try:
-                await self.create_queue(definition.name, **definition.queue_options.given())
-            except QueueNotFoundError as error:
-                raise ConfigurationError(
-                    f"The dead letter queues of the definitions form a chain that cannot be created: {error}"
-                ) from error
+        missing = {definition.name: definition for definition in definitions if definition.name not in existing}
+        for name in _dead_letters_first(missing.values()):
+            if name not in existing:
+                options = missing[name].queue_options.given() if name in missing else {}
+                await self.create_queue(name, **options)
 
     def _concurrency_of(self, definition: JobDefinition[Any, Any], given: int | None) -> int:
         chosen = given if given is not None else definition.concurrency
@@ -212,3 +206,16 @@ def _workable(queue: QueueLike, handler: Callable[[Job], Any] | None) -> JobDefi
     if handler is None:
         raise ConfigurationError(f"work({queue_name(queue)!r}) needs a handler.")
     return JobDefinition.untyped(queue_name(queue), handler)
+
+
+def _dead_letters_first(definitions: Iterable[JobDefinition[Any, Any]]) -> Iterable[str]:
+    """The queues of definitions and the dead letter queues they name, in an order in which they can be created."""
+    needs: dict[str, set[str]] = {}
+    for definition in definitions:
+        dead_letter = definition.queue_options.dead_letter
+        needs[definition.name] = {dead_letter} if isinstance(dead_letter, str) else set()
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        ring = " -> ".join(error.args[1])
+        raise ConfigurationError(f"These queues are one another's dead letter queues, in a ring: {ring}.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from pgboss.errors import DatabaseUnavailableError, PgBossError
+from pgboss.errors import DatabaseUnavailableError
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
 
@@ -19,8 +19,8 @@ logger = logging.getLogger("pgboss.runtime")
 class Periodic:
     """Runs a duty at once and then every ``interval`` seconds, until stopped.
 
-    The duty may return another number of seconds to wait. An error of ours or of the database never ends the loop:
-    it is logged, once until the duty succeeds again, and the duty is tried again after a growing pause.
+    The duty may return another number of seconds to wait. No error ends the loop, a bug of ours neither: it is
+    logged, once until the duty succeeds again, and the duty is tried again after a growing pause.
     """
 
     def __init__(self, name: str, duty: Duty, interval: float) -> None:
@@ -50,7 +50,7 @@ class Periodic:
     async def _attempt(self) -> float:
         try:
             wanted = await self._duty()
-        except PgBossError as error:
+        except Exception as error:  # noqa: BLE001  a loop that died would leave its duty to nobody, in silence
             self._report(error)
             return self._backoff.pause()
         if self._backoff.is_growing:
@@ -58,7 +58,7 @@ class Periodic:
         self._backoff.reset()
         return self._interval if wanted is None else wanted
 
-    def _report(self, error: PgBossError) -> None:
+    def _report(self, error: Exception) -> None:
         if self._backoff.is_growing:
             return
         if isinstance(error, DatabaseUnavailableError):

@@ -87,16 +87,7 @@ class JobCalls(ClientBase):
     ) -> UUID | None:
         """Create a job that waits: until an instant, or for a delay (seconds or a timedelta). See :meth:`send`."""
         options["start_after"] = after
-        return self._run(
-            operations.send(
-                self.schema,
-                queue_name(queue),
-                outgoing(queue, data),
-                SendOptions(**options),
-                self._max_payload_bytes,
-            ),
-            connection,
-        )
+        return self.send(queue, data, connection=connection, **options)
 
     @overload
     def insert(

@@ -26,7 +26,6 @@ from uuid import UUID
 from pgboss.core.job import Attempt, Job
 from pgboss.core.names import SchemaName
 from pgboss.drivers.psycopg import LoneConnection
-from pgboss.errors import PgBossError
 from pgboss.runtime.backoff import Backoff
 from pgboss.sql import settle
 
@@ -128,7 +127,7 @@ class Heart:
         attempts = [Attempt.of(lease.job) for lease in beaten]
         try:
             rows = self._connection.execute(settle.beat(self._schema, [lease.job.name for lease in beaten], attempts))
-        except PgBossError as error:
+        except Exception as error:  # noqa: BLE001  a heart that died would lose every lease
             if not self._backoff.is_growing:
                 logger.warning("the heartbeat of %d jobs did not get through: %s", len(beaten), error)
             self._next_beat = monotonic() + self._backoff.pause()

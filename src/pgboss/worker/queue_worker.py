@@ -136,7 +136,7 @@ class QueueWorker:
         try:
             catalog = self._catalog()
             jobs = await self._run(operations.fetch(catalog, self.name, FetchOptions(batch_size=wanted)))
-        except PgBossError as error:
+        except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._report(error)
             await self._wakeup.wait(self._backoff.pause())
             return
@@ -182,6 +182,8 @@ class QueueWorker:
         while self._waiting:
             self._settler.put(self._waiting.popleft(), GivenBack())
 
-    def _report(self, error: PgBossError) -> None:
-        if not self._backoff.is_growing:
-            logger.warning("queue %s cannot be worked for now: %s", self.name, error)
+    def _report(self, error: Exception) -> None:
+        if self._backoff.is_growing:
+            return
+        expected = isinstance(error, PgBossError)
+        logger.warning("queue %s cannot be worked for now: %s", self.name, error, exc_info=None if expected else error)

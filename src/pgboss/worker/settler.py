@@ -19,7 +19,7 @@ from uuid import UUID
 from pgboss.core.job import Attempt, Job
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.runner import Run
-from pgboss.errors import DatabaseUnavailableError, PgBossError
+from pgboss.errors import DatabaseUnavailableError
 from pgboss.operations import work as operations
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
@@ -86,7 +86,7 @@ class Settler:
                 self._put_back(chain(group, *groups))
                 await self._pause(error)
                 return
-            except PgBossError as error:
+            except Exception as error:  # noqa: BLE001  a settler that died would leave all results unwritten
                 groups.extendleft(self._instead(group, error))
             else:
                 self._let_go(group)
@@ -105,7 +105,7 @@ class Settler:
         self._written.set()
         self._on_settled([finished.job for finished in group])
 
-    def _instead(self, group: Sequence[Finished], error: PgBossError) -> list[list[Finished]]:
+    def _instead(self, group: Sequence[Finished], error: Exception) -> list[list[Finished]]:
         """What to write when a group could not be: each alone, or for one alone, that it failed with this error."""
         if len(group) > 1:
             return [[finished] for finished in group]
