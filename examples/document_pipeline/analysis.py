@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import yake
-from openai import AsyncOpenAI
-from pydantic import BaseModel, Field
+from openai import AsyncOpenAI, OpenAIError
+from pydantic import BaseModel, Field, ValidationError
 from sentencex import segment
 
 from document_pipeline.entities import Entity, distinct, names_in
@@ -79,14 +79,17 @@ class OpenAIAnalyser:
 
     async def analyse(self, title: str, passages: Sequence[str]) -> Analysis:
         text = "\n\n".join(passages)
-        answer = await self._client.chat.completions.parse(
-            model=self._model,
-            messages=[
-                {"role": "system", "content": INSTRUCTIONS},
-                {"role": "user", "content": f"# {title}\n\n{text[:MODEL_CHARACTERS]}"},
-            ],
-            response_format=Findings,
-        )
+        try:
+            answer = await self._client.chat.completions.parse(
+                model=self._model,
+                messages=[
+                    {"role": "system", "content": INSTRUCTIONS},
+                    {"role": "user", "content": f"# {title}\n\n{text[:MODEL_CHARACTERS]}"},
+                ],
+                response_format=Findings,
+            )
+        except (OpenAIError, ValidationError) as error:
+            raise AnalysisError(f"{self._model} gave no analysis: {error}") from error
         message = answer.choices[0].message
         if message.parsed is None:
             raise AnalysisError(f"{self._model} gave no analysis: {message.refusal or 'an empty answer'}")

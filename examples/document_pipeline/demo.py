@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from document_pipeline.embedding import EmbeddingError
 from document_pipeline.enqueue import enqueue_document_parse
-from document_pipeline.graph import GraphBusyError
+from document_pipeline.graph import GraphError
 from document_pipeline.jobs import STAGES, DocumentParse, FileType
 from document_pipeline.progress import StageProgress, failures, look
 from document_pipeline.report import Outcome, say_hits, say_how_to_look_further, say_outcome
@@ -70,7 +70,7 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("\nStopped. Jobs that had not ended will run when the next worker starts.")
         sys.exit(INTERRUPTED)
-    except (PgBossError, StorageError, GraphBusyError, EmbeddingError) as error:
+    except (PgBossError, StorageError, GraphError, EmbeddingError) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(1)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from openai import AsyncOpenAI, Omit, omit
+from openai import AsyncOpenAI, Omit, OpenAIError, omit
 
 from document_pipeline.settings import PipelineSettings
 
@@ -43,7 +43,7 @@ class Embedder(Protocol):
         """Embed texts, in their order.
 
         Raises:
-            EmbeddingError: the model is not there, or answered something else than was asked.
+            EmbeddingError: the model is not there, or gave no answer or another one than was asked for.
         """
 
 
@@ -61,12 +61,15 @@ class OpenAIEmbedder:
         return np.concatenate([await self._embed(batch) for batch in batches])
 
     async def _embed(self, texts: Sequence[str]) -> Vectors:
-        answer = await self._client.embeddings.create(
-            input=list(texts),
-            model=self._openai_model,
-            dimensions=self._dimensions,
-            encoding_format="float",  # the client's default, base64, is not known to all compatible servers
-        )
+        try:
+            answer = await self._client.embeddings.create(
+                input=list(texts),
+                model=self._openai_model,
+                dimensions=self._dimensions,
+                encoding_format="float",  # the client's default, base64, is not known to all compatible servers
+            )
+        except OpenAIError as error:
+            raise EmbeddingError(f"{self._client.base_url} did not embed: {error}") from error
         rows = sorted(answer.data, key=lambda row: row.index)
         if len(rows) != len(texts):
             raise EmbeddingError(f"{self.model} was asked for {len(texts)} vectors and answered {len(rows)}.")

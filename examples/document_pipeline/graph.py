@@ -16,12 +16,15 @@ from uuid import UUID
 
 import ladybug
 import neo4j
+from neo4j.exceptions import DriverError, Neo4jError
 
 from document_pipeline.settings import PipelineSettings
 from document_pipeline.storage import Document, Mention
 
 BUFFER_BYTES = 256 * 1024 * 1024
 """ladybug would take most of the machine's memory."""
+NEO4J_SECONDS = 5
+"""How long the driver repeats a transaction that failed in passing."""
 
 MERGE_DOCUMENT = """
 MERGE (d:Document {id: $id})
@@ -52,7 +55,11 @@ ORDER BY documents DESC, mentions DESC, name LIMIT $limit
 """
 
 
-class GraphBusyError(Exception):
+class GraphError(Exception):
+    """The graph cannot be used; the message says why."""
+
+
+class GraphBusyError(GraphError):
     """Another process has the embedded graph open, and ladybug admits one that writes."""
 
 
@@ -177,18 +184,19 @@ class Neo4jCypher:
         """Connect.
 
         Raises:
-            neo4j.exceptions.DriverError: the server cannot be reached.
-            neo4j.exceptions.Neo4jError: it refuses us.
+            GraphError: the server cannot be reached, or refuses us.
         """
         self.name = f"Neo4j ({uri})"
-        self._driver = neo4j.GraphDatabase.driver(uri, auth=(user, password))
+        # A job that fails is tried again anyway.
+        self._driver = neo4j.GraphDatabase.driver(uri, auth=(user, password), max_transaction_retry_time=NEO4J_SECONDS)
         self._database = database
         try:
+            self._driver.verify_connectivity()
             for statement in self.CONSTRAINTS:
                 self.run(statement, {})
-        except BaseException:
+        except (DriverError, Neo4jError) as error:
             self._driver.close()
-            raise
+            raise GraphError(f"Neo4j at {uri} cannot be used: {error}") from error
 
     def run(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         records, _, _ = self._driver.execute_query(statement, parameters, database_=self._database)
@@ -202,7 +210,7 @@ def open_graph(settings: PipelineSettings) -> KnowledgeGraph:
     """Open the graph that the settings ask for: Neo4j, or ladybug.
 
     Raises:
-        GraphBusyError: see :class:`LadybugCypher`.
+        GraphError: it cannot be used.
     """
     if settings.neo4j_uri is None:
         return KnowledgeGraph(LadybugCypher(settings.graph_path.absolute()))

@@ -84,22 +84,23 @@ def paragraphs(of_page: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _same_line(one: TextCell, other: TextCell) -> bool:
+    """Whether a cell continues a line: it begins where the other ends, at the same height."""
     first, second = one.rect.to_bounding_box(), other.rect.to_bounding_box()
-    return abs(first.b - second.b) < (first.t - first.b) / 2 and second.l >= first.r - 1
+    shared = min(first.t, second.t) - max(first.b, second.b)
+    # By the lower of the two: a cell may hold nothing but an underscore.
+    return shared > min(first.t - first.b, second.t - second.b) / 2 and second.l >= first.r - 1
 
 
 def _line(cells: list[TextCell]) -> Line:
-    text, boxes = "", [cell.rect.to_bounding_box() for cell in cells]
-    for position, cell in enumerate(cells):
-        # Cells that touch are parts of one word, such as the ends of a link within it.
-        apart = position and boxes[position].l - boxes[position - 1].r > WORD_GAP * (boxes[0].t - boxes[0].b)
-        text += f" {cell.text.strip()}" if apart else cell.text.strip()
-    box = BoundingBox.enclosing_bbox(boxes)
-    return Line(
-        PRIVATE_USE.sub("• ", text),
-        box,
-        all(isinstance(cell, PdfTextCell) and "Bold" in cell.font_name for cell in cells),
-    )
+    boxes = [cell.rect.to_bounding_box() for cell in cells]
+    whole = BoundingBox.enclosing_bbox(boxes)
+    text = cells[0].text.strip()
+    for before, box, cell in zip(boxes, boxes[1:], cells[1:], strict=False):
+        # Cells that touch are parts of one word, such as a link within it.
+        gap = " " if box.l - before.r > WORD_GAP * (whole.t - whole.b) else ""
+        text += gap + cell.text.strip()
+    bold = all(isinstance(cell, PdfTextCell) and "Bold" in cell.font_name for cell in cells)
+    return Line(PRIVATE_USE.sub("• ", text), whole, bold)
 
 
 def _begins_paragraph(above: Line, below: Line) -> bool:

@@ -50,7 +50,7 @@ async def open_services(settings: PipelineSettings, dsn: str) -> AsyncIterator[S
 
     Raises:
         StorageError: the database cannot hold the platform's tables.
-        GraphBusyError: another process has the embedded graph open.
+        GraphError: the graph cannot be used, because another process has it open for example.
     """
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(dsn))

@@ -160,9 +160,13 @@ async def open_pool(dsn: str, size: int = 10) -> AsyncIterator[Pool]:
     """Install the tables where they are missing, and open a pool whose connections know vectors.
 
     Raises:
-        StorageError: the server has no pgvector, or the role may not create what is missing.
+        StorageError: the database cannot be reached, has no pgvector, or lets the role not create what is missing.
     """
-    async with await AsyncConnection.connect(dsn) as connection:
+    try:
+        connection = await AsyncConnection.connect(dsn)
+    except psycopg.OperationalError as error:
+        raise StorageError(f"The database cannot be reached: {error}") from error
+    async with connection:
         await _install(connection)
     pool: Pool = AsyncConnectionPool(dsn, min_size=1, max_size=size, configure=register_vector_async, open=False)
     async with pool:
