@@ -93,7 +93,7 @@ def show_job(
     with open_boss(context) as boss:
         job = boss.get_job(wanted, queue=queue)
     if job is None:
-        raise CommandError(f"There is no job {wanted}{f' in queue {queue!r}' if queue else ''}.")
+        raise CommandError(settling.no_such_job(wanted, queue))
     if as_json:
         print_json(members(job))
     else:

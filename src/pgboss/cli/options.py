@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 STDIN = "-"
+LONGEST_SHOWN = 60
+EXAMPLE_ID = "0b5c1d2e-3f40-4a5b-8c6d-7e8f90a1b2c3"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.", show_default=False)]
 
@@ -74,7 +76,7 @@ def read_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise ValidationError(f"A job's id is a UUID, such as {_EXAMPLE_ID}, not {text!r}.") from None
+        raise ValidationError(f"A job's id is a UUID, such as {EXAMPLE_ID}, not {text!r}.") from None
 
 
 def read_json(text: str, what: str = "job data") -> Any:
@@ -89,8 +91,10 @@ def read_json(text: str, what: str = "job data") -> Any:
         place = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
         shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
         raise PayloadError(f"The {what} is not JSON ({error.msg} at {place}): {shown!r}.") from None
-    except (ValueError, RecursionError) as error:
-        raise PayloadError(f"The {what} cannot be read as JSON: {error}.") from None
+    except RecursionError:
+        raise PayloadError(f"The {what} is nested too deeply.") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise PayloadError(f"The {what} cannot be read: {error}.") from None
 
 
 def read_json_or_stdin(text: str) -> Any:
@@ -105,7 +109,3 @@ def read_json_or_stdin(text: str) -> Any:
         return read_json(sys.stdin.buffer.read().decode())
     except UnicodeDecodeError as error:
         raise PayloadError(f"The job data on stdin is not UTF-8: {error}.") from None
-
-
-LONGEST_SHOWN = 60
-_EXAMPLE_ID = "0b5c1d2e-3f40-4a5b-8c6d-7e8f90a1b2c3"

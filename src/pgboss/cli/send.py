@@ -14,7 +14,6 @@ from pgboss.cli.options import (
     DeleteAfterSeconds,
     ExpireInSeconds,
     HeartbeatSeconds,
-    NoHeartbeat,
     RetentionSeconds,
     RetryBackoff,
     RetryDelay,
@@ -55,7 +54,6 @@ def send(
     retention_seconds: RetentionSeconds = None,
     delete_after_seconds: DeleteAfterSeconds = None,
     heartbeat_seconds: HeartbeatSeconds = None,
-    no_heartbeat: NoHeartbeat = False,
     dead_letter: DeadLetter = None,
     create_queue: Annotated[
         bool, typer.Option("--create-queue", help="Create the queue first when it is missing.", show_default=False)
@@ -81,7 +79,6 @@ def send(
         retention_seconds=retention_seconds,
         delete_after_seconds=delete_after_seconds,
         heartbeat_seconds=heartbeat_seconds,
-        no_heartbeat=no_heartbeat,
         dead_letter=dead_letter,
     )
     with open_boss(context) as boss:

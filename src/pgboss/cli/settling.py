@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Change: TypeAlias = Callable[[Reader, str, list[UUID]], Settled]
 
-__all__ = ["register"]
+__all__ = ["no_such_job", "register"]
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The jobs' ids.", show_default=False)]
 QueueOption = Annotated[
@@ -81,7 +81,7 @@ def _change(
             }
         )
     else:
-        _report(done, len(settled), passed_over)
+        _report(done, len(settled), passed_over, queue)
     if passed_over:
         raise typer.Exit(FAILED)
 
@@ -103,8 +103,13 @@ def _state(boss: Reader, id: UUID, queue: str | None) -> str | None:
     return None if job is None else job.state
 
 
-def _report(done: str, count: int, passed_over: dict[UUID, str | None]) -> None:
+def no_such_job(id: UUID, queue: str | None) -> str:
+    """What to say of a job that is not there, or not in the queue named."""
+    return f"There is no job {id}{f' in queue {queue!r}' if queue else ''}."
+
+
+def _report(done: str, count: int, passed_over: dict[UUID, str | None], queue: str | None) -> None:
     if count or not passed_over:
         typer.echo(f"{done} {count} {'job' if count == 1 else 'jobs'}.")
     for id, state in passed_over.items():
-        remark(f"Job {id} was left as it is: it is {state}." if state else f"There is no job {id}.")
+        remark(f"Job {id} was left as it is: it is {state}." if state else no_such_job(id, queue))

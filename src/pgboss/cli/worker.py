@@ -39,8 +39,8 @@ StopTimeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         min=0,
-        show_default="30",
-        help="How long jobs that run may go on when the worker stops.",
+        show_default=False,
+        help="How long jobs that run may go on when the worker stops. [default: 30]",
     ),
 ]
 LogLevelOption = Annotated[
