@@ -11,13 +11,16 @@ import psycopg
 import pytest
 
 from pgboss import PgBoss
-from pgboss.core.query import Query
+from pgboss.core.query import Atomic, Query, Rows
+from pgboss.operations import maintain as operations
 from pgboss.sql import fail, maintain
 from support.postgres import sql
 from support.upkeep import SCHEMA, add_jobs
 
 QUEUES = ["q1", "q2", "q3"]
 NOW = datetime.now(UTC)
+
+CLAIM = operations.QueueClaim("q1", "job_common", NOW, "database")
 
 STATEMENTS = {
     "overdue": maintain.overdue(SCHEMA, {"job_common": QUEUES}),
@@ -82,6 +85,16 @@ async def test_no_statement_of_the_upkeep_reads_a_whole_table(big_table: str) ->
 async def test_the_sweeps_read_active_rows_only(big_table: str, what: str) -> None:
     [scan] = [node for node in plan(big_table, STATEMENTS[what]) if node.get("Index Name") == "job_common_i14"]
     assert "state = 'active'" in scan["Index Cond"]
+
+
+@pytest.mark.parametrize(
+    "batch", [operations.delete_old(SCHEMA, CLAIM, None), operations.delete_orphans(SCHEMA, CLAIM, "child", None)]
+)
+async def test_every_batch_asks_for_the_order_of_keys(batch: Atomic[Any]) -> None:
+    steps = iter(batch)
+    before_last = [next(steps), steps.send(Rows()), steps.send(Rows())]
+    assert maintain.walk_by_key() in before_last
+    steps.close()
 
 
 @pytest.mark.parametrize("what", [name for name in STATEMENTS if name.startswith("delete")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from pgboss import PgBoss
+from pgboss.core.names import Lock
 from pgboss.drivers.psycopg import AsyncDatabase
 from pgboss.errors import DatabaseError, StoppedError
 from pgboss.maintenance import RetentionPass
@@ -212,6 +213,24 @@ async def test_a_row_that_somebody_holds_is_left_for_the_next_pass(
 
     [left] = job_rows(database_url, "work")
     assert (left["id"], left["state"]) == (held, "retry")
+
+
+@pytest.mark.parametrize("lock", [Lock.deletion, Lock.dependencies])
+async def test_batches_wait_for_whoever_removes_rows_of_the_same_table(
+    boss: PgBoss, retention: RetentionPass, database_url: str, lock: Callable[[str], str]
+) -> None:
+    await boss.create_queue("work")
+    add_job(database_url, "work", **OLD)
+    key = SCHEMA.lock_key(sql_value(database_url, "SELECT current_database()"), lock("job_common"))
+
+    async with await psycopg.AsyncConnection.connect(database_url) as holder:
+        await holder.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+        turn = asyncio.create_task(retention.run_once())
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await eventually(lambda: sql_value(database_url, waiting) == 1)
+    await turn
+
+    assert count(database_url, "work") == 0
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -93,7 +93,7 @@ class RetentionPass:
             uncounted = _Tally()
             await self._walk(lambda after: maintain.delete_orphans(self._schema, claim, "child", after), _Tally())
             await self._walk(lambda after: maintain.delete_orphans(self._schema, claim, "parent", after), _Tally())
-        except (PgBossError, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError):
             _report(claim, uncounted)
             await self._hand_back(claim, uncounted)
             raise
