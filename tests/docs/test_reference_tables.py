@@ -36,11 +36,14 @@ def our_calls() -> set[str]:
 
 
 def our_options() -> set[str]:
+    """The options of jobs, queues, fetches and instances."""
     keywords = {field.name for kind in (SendOptions, QueueOptions, FetchOptions) for field in fields(kind)}
-    keywords |= set(get_type_hints(ClientKeywords))
-    for function in (PgBoss.__init__, *(getattr(PgBoss, name) for name in our_calls())):
-        keywords |= set(inspect.signature(function).parameters)
-    return keywords
+    keywords |= set(get_type_hints(ClientKeywords)) | set(inspect.signature(PgBoss.__init__).parameters)
+    return keywords - {"self", "client"}
+
+
+def our_parameters() -> set[str]:
+    return {name for call in our_calls() for name in inspect.signature(getattr(PgBoss, call)).parameters}
 
 
 def test_the_readme_tells_of_every_variable() -> None:
@@ -65,10 +68,16 @@ def test_every_call_of_ours_is_translated() -> None:
     assert our_calls() - {"hurry"} <= translated
 
 
+def test_every_option_of_ours_is_translated() -> None:
+    translated = {ours for _, here in translations() for ours in here}
+
+    assert our_options() <= translated
+
+
 def test_every_name_that_is_said_to_be_ours_is() -> None:
     said = {ours for _, here in translations() for ours in here}
 
-    assert said <= our_calls() | our_options()
+    assert said <= our_calls() | our_options() | our_parameters()
 
 
 def test_the_sync_twin_has_every_call_but_the_loops() -> None:
