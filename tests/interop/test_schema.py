@@ -208,6 +208,17 @@ async def test_node_uninstalls_ours_and_both_can_install_again(node_boss: NodeBo
     assert run_operation(database_url, detect_drift(SchemaName())) == []
 
 
+async def test_a_schema_without_partitions_is_used_and_only_noted(
+    node_boss: NodeBossFactory, database_url: str
+) -> None:
+    boss = await node_boss(backend="cockroachdb")
+    await boss.call("createQueue", "mail")
+
+    assert run_operation(database_url, ensure(SchemaName())) == SchemaState(46, False, partitioned=False)
+    [finding] = run_operation(database_url, detect_drift(SchemaName()))
+    assert (finding.kind, finding.note, finding.mend) == ("plain job table", True, ())
+
+
 async def test_commands_are_rewritten_as_node_does(node_boss: NodeBossFactory, database_url: str) -> None:
     await node_boss("theirs")
     run_operation(database_url, install(SchemaName("ours")))
