@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from difflib import unified_diff
 from pathlib import Path
+
+import pytest
 
 __all__ = ["GOLDEN", "check_golden"]
 
@@ -18,4 +21,7 @@ def check_golden(name: str, text: str) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     kept = path.read_text() if path.exists() else ""
-    assert text == kept, f"tests/golden/{name} is stale. If the change is meant, run `make golden` and read its diff."
+    if text != kept:
+        changes = "\n".join(unified_diff(kept.splitlines(), text.splitlines(), name, "now", n=1, lineterm=""))
+        advice = f"tests/golden/{name} is stale. If this change is meant, run `make golden` and commit it."
+        pytest.fail(f"{advice}\n{changes}", pytrace=False)
