@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from document_pipeline.services import Services
 
 USER = uuid5(NAMESPACE_URL, "document-pipeline/demo-user")
-QUESTION = "How much data can be lost when the primary server fails?"
+QUESTION = "Can I lose committed transactions when the primary fails?"
 EXPECTED_TO_FAIL = "broken-"
 NOT_DOCUMENTS = {"SOURCES.md"}
 LOOK_EVERY_SECONDS = 0.1
@@ -121,20 +121,25 @@ async def run(console: Console, settings: PipelineSettings, options: Options, ds
     if options.search is not None:
         return await search_last_run(console, settings, options.search, dsn)
     outcome = await run_pipeline(console, settings, dsn)
-    say_how_to_look_further(console, settings, dsn if options.keep else None)
     if options.keep:
-        await asyncio.Event().wait()
+        from document_pipeline.worker import told_to_stop
+
+        with told_to_stop() as told:
+            say_how_to_look_further(console, settings, kept_dsn=dsn)
+            await told.wait()
+    else:
+        say_how_to_look_further(console, settings, kept_dsn=None)
     return 0 if outcome.as_expected else 1
 
 
 async def run_pipeline(console: Console, settings: PipelineSettings, dsn: str) -> Outcome:
     """Send every document through all stages, and say what became of them."""
+    documents = find_documents(settings.documents_root, deal_id=uuid4())
     with console.status("Loading the libraries"):
         # They take seconds, which a search needs none of.
         from document_pipeline.worker import platform
     async with platform(settings, dsn) as (boss, services):
         await forget_earlier_runs(services)
-        documents = find_documents(settings.documents_root, deal_id=uuid4())
         await send(boss, services, documents)
         progress = await follow(console, boss, documents)
         outcome = await describe(boss, services, documents, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -11,12 +12,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from document_pipeline import jobs
+from document_pipeline.enqueue import enqueue_test_job
 from document_pipeline.settings import EXAMPLES, PipelineSettings
+from support.boss import BossFactory
 from support.documents import needs_wordllama
-from support.eventually import eventually_sync
+from support.eventually import eventually, eventually_sync
 from support.postgres import sql, sql_value
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), needs_wordllama]
@@ -152,6 +157,58 @@ def test_ctrl_c_stops_cleanly(environment: dict[str, str], tmp_path: Path, datab
     assert "Stopped." in output
     assert "Traceback" not in output + errors
     assert not sql_value(database_url, running)
+
+
+def test_keep_leaves_the_database_to_look_around_until_ctrl_c(
+    environment: dict[str, str], tmp_path: Path, folder: Path
+) -> None:
+    command = [*COMMAND, "--documents", str(folder), "--keep"]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = [next(line for line in process.stdout if "pgboss jobs list" in line)]
+            process.send_signal(signal.SIGINT)
+            said += process.stdout
+        finally:
+            process.kill()
+
+    assert f"DATABASE_URL='{environment['DATABASE_URL']}' pgboss jobs list document-failed" in said[0]
+    assert process.returncode == 0
+    assert "Stopped" not in "".join(said)
+
+
+async def test_a_worker_alone_works_until_sigterm(
+    environment: dict[str, str], tmp_path: Path, make_boss: BossFactory
+) -> None:
+    command = [sys.executable, "-m", "document_pipeline.worker"]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).startswith(b"Working. Embeddings: l2_supercat_256")
+        boss = await make_boss()
+        id = await enqueue_test_job(boss, jobs.TestJob(message="are you there?"))
+
+        async def output() -> Any:
+            job = await boss.get_job(str(id))
+            return job and job.output
+
+        assert await eventually(output) == {"message": "are you there?", "delay_ms": 0}
+        process.send_signal(signal.SIGTERM)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        code = await process.wait()
+    assert code == 0
+
+
+def test_a_worker_without_a_database_says_what_to_set(environment: dict[str, str], tmp_path: Path) -> None:
+    del environment["DATABASE_URL"]
+    command = [sys.executable, "-m", "document_pipeline.worker"]
+
+    ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stderr) == (1, "Set DATABASE_URL to the PostgreSQL that holds the queue.\n")
 
 
 @pytest.fixture
