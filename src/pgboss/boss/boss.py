@@ -11,6 +11,7 @@ from typing import Any, Self, Unpack
 from uuid import UUID
 
 from pgboss.boss.duties import Duties
+from pgboss.boss.signals import stop_signals
 from pgboss.client import Client
 from pgboss.client.base import ClientKeywords
 from pgboss.core.job import Job
@@ -122,6 +123,24 @@ class PgBoss(Client):
         if crew is not None:
             await crew.stop(timeout, self._hurry)
         await super().stop()
+
+    async def serve(
+        self, *, stop_timeout: float = STOP_TIMEOUT_SECONDS, on_ready: Callable[[], None] | None = None
+    ) -> None:
+        """Start, work until SIGTERM or SIGINT, and stop: the main coroutine of a worker program.
+
+        The first signal lets running handlers finish within ``stop_timeout`` seconds; a second one stops at once.
+        ``on_ready`` is called when the workers run.
+
+        Raises:
+            PgBossError: the start failed; see :meth:`start`.
+        """
+        with stop_signals(self.hurry) as told:
+            await self.start()
+            if on_ready is not None:
+                on_ready()
+            await told.wait()
+            await self.stop(timeout=stop_timeout)
 
     def hurry(self) -> None:
         """Let a stop wait no longer for running handlers."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 from pgboss.boss.boss import STOP_TIMEOUT_SECONDS, PgBoss
 from pgboss.jobs import Jobs
 
-__all__ = ["run_worker", "work_until_signalled"]
+__all__ = ["run_worker"]
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER_SECONDS = 1.0
 
 logger = logging.getLogger("pgboss")
@@ -29,9 +27,9 @@ def run_worker(
     on_ready: Callable[[], None] | None = None,
     **options: Any,
 ) -> None:
-    """Work jobs until SIGTERM or SIGINT, then stop cleanly; blocks, for programs that are not async.
+    """Work jobs until SIGTERM or SIGINT, then stop cleanly: ``PgBoss.serve``, for programs that are not async.
 
-    The first signal lets running handlers finish within ``stop_timeout`` seconds; a second one stops at once.
+    The process ends also when a handler ignores its cancellation.
 
     Args:
         jobs: the definitions to work.
@@ -45,34 +43,8 @@ def run_worker(
     """
     boss = PgBoss(dsn, jobs=jobs, **options)
     with asyncio.Runner() as runner:
-        runner.run(work_until_signalled(boss, stop_timeout, on_ready))
+        runner.run(boss.serve(stop_timeout=stop_timeout, on_ready=on_ready))
         _leave_if_stuck(runner)
-
-
-async def work_until_signalled(boss: PgBoss, stop_timeout: float, on_ready: Callable[[], None] | None = None) -> None:
-    """Start, wait for a signal, stop."""
-    loop = asyncio.get_running_loop()
-    signalled = asyncio.Event()
-
-    def on_signal(number: signal.Signals) -> None:
-        if signalled.is_set():
-            logger.warning("%s again: stopping at once", number.name)
-            boss.hurry()
-        else:
-            logger.info("%s: stopping, running jobs have %.0f s", number.name, stop_timeout)
-        signalled.set()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, on_signal, number)
-    try:
-        await boss.start()
-        if on_ready is not None:
-            on_ready()
-        await signalled.wait()
-        await boss.stop(timeout=stop_timeout)
-    finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
 
 
 def _leave_if_stuck(runner: asyncio.Runner) -> None:

@@ -57,16 +57,23 @@ DETAILS = detail_columns("j")
 
 
 def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
-    """For each queue the seconds until its next waiting job is due (zero or less: one is); none waiting, no row."""
+    """For each queue the seconds until its next waiting job is due (zero or less: one is); none waiting, no row.
+
+    One branch a queue: its name is a parameter there, by which the planner leaves out all other partitions.
+    """
     job = schema.table("job")
-    earliest = "SELECT min(j.start_after) FROM {job} j WHERE j.name = q.name AND j.state = '{state}' AND NOT j.blocked"
-    created, retry = (earliest.format(job=job, state=state) for state in ("created", "retry"))
+    branch = """
+        SELECT {name} AS name, LEAST(
+               (SELECT min(start_after) FROM {job} WHERE name = {name} AND state = 'created' AND NOT blocked),
+               (SELECT min(start_after) FROM {job} WHERE name = {name} AND state = 'retry' AND NOT blocked)
+        ) AS start_after"""
+    branches = (branch.format(name=f"${position}::text", job=job) for position in range(1, len(names) + 1))
     return Query(
         f"""
         SELECT due.name, extract(epoch FROM due.start_after - {schema.now})::float8 AS seconds
-          FROM (SELECT q.name, LEAST(({created}), ({retry})) AS start_after
-                  FROM unnest($1::text[]) AS q(name)) due
+          FROM ({" UNION ALL".join(branches)}
+               ) due
          WHERE due.start_after IS NOT NULL
         """,
-        (list(names),),
+        tuple(names),
     )

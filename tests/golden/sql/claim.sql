@@ -38,6 +38,10 @@ RETURNING j.id
 
 -- next_due
 SELECT due.name, extract(epoch FROM due.start_after - "pgboss".job_now())::float8 AS seconds
-  FROM (SELECT q.name, LEAST((SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = q.name AND j.state = 'created' AND NOT j.blocked), (SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = q.name AND j.state = 'retry' AND NOT j.blocked)) AS start_after
-          FROM unnest($1::text[]) AS q(name)) due
+  FROM (
+SELECT $1::text AS name, LEAST(
+       (SELECT min(start_after) FROM "pgboss"."job" WHERE name = $1::text AND state = 'created' AND NOT blocked),
+       (SELECT min(start_after) FROM "pgboss"."job" WHERE name = $1::text AND state = 'retry' AND NOT blocked)
+) AS start_after
+       ) due
  WHERE due.start_after IS NOT NULL
