@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,14 +31,12 @@ MERGE_DOCUMENT = """
 MERGE (d:Document {id: $id})
 SET d.title = $title, d.file = $file, d.deal_id = $deal_id, d.user_id = $user_id
 """
-MERGE_ENTITIES = """
-UNWIND $mentions AS m
-MERGE (e:Entity {id: m.id})
-SET e.name = m.name, e.kind = m.kind, e.deal_id = $deal_id
-"""
+# One statement, so that no other update can find an entity that nothing mentions yet, and remove it.
 MERGE_MENTIONS = """
 UNWIND $mentions AS m
-MATCH (d:Document {id: $id}), (e:Entity {id: m.id})
+MATCH (d:Document {id: $id})
+MERGE (e:Entity {id: m.id})
+SET e.name = m.name, e.kind = m.kind, e.deal_id = $deal_id
 MERGE (d)-[r:MENTIONS]->(e)
 SET r.count = m.count
 """
@@ -86,11 +85,17 @@ class KnowledgeGraph:
 
     def __init__(self, database: Cypher) -> None:
         self._database = database
-        self._turn = threading.Lock()
+        self._turn = threading.Lock() if database.one_writer else nullcontext()
 
     @property
     def name(self) -> str:
-        return self._database.name
+        """Which database, and what it asks of us."""
+        return f"{self._database.name}{', one writer at a time' if self.one_writer else ''}"
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether one process, and one job of it at a time, may write."""
+        return self._database.one_writer
 
     def update(self, document: Document, mentions: Sequence[Mention]) -> None:
         """Make the graph say of this document exactly what is given."""
@@ -100,8 +105,7 @@ class KnowledgeGraph:
         with self._turn:
             self._database.run(MERGE_DOCUMENT, {"id": id, "deal_id": deal_id, **properties})
             if rows:  # ladybug cannot tell the type of an empty list's items
-                self._database.run(MERGE_ENTITIES, {"mentions": rows, "deal_id": deal_id})
-                self._database.run(MERGE_MENTIONS, {"id": id, "mentions": rows})
+                self._database.run(MERGE_MENTIONS, {"id": id, "deal_id": deal_id, "mentions": rows})
             # An id that does not exist keeps the list from being empty.
             self._database.run(DELETE_STALE_MENTIONS, {"id": id, "kept": ["", *(row["id"] for row in rows)]})
             self._database.run(DELETE_ORPHANS, {})

@@ -10,6 +10,8 @@ from uuid import UUID
 from document_pipeline.jobs import DEAD_LETTERS, STAGES
 from pgboss import JobDetails, PgBoss
 
+MOST_JOBS = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
@@ -74,14 +76,15 @@ async def look(boss: PgBoss, deal_id: UUID, expected: int) -> StageProgress:
         expected: how many documents it has.
     """
     mine = {"deal_id": str(deal_id)}
-    return StageProgress({stage: await boss.find_jobs(stage, data=mine) for stage in STAGES}, expected)
+    jobs = {stage: await boss.find_jobs(stage, data=mine, limit=MOST_JOBS) for stage in STAGES}
+    return StageProgress(jobs, expected)
 
 
 async def failures(boss: PgBoss, deal_id: UUID) -> list[Failure]:
     """The deal's jobs in the dead letter queue, and why they are there."""
     return [
         Failure(UUID(job.data["document_id"]), job.source_name or "?", _reason(job.source_output))
-        for job in await boss.find_jobs(DEAD_LETTERS, data={"deal_id": str(deal_id)})
+        for job in await boss.find_jobs(DEAD_LETTERS, data={"deal_id": str(deal_id)}, limit=MOST_JOBS)
     ]
 
 

@@ -15,9 +15,10 @@ from pgboss import Jobs
 PARSING_AT_ONCE = 2  # computes: about as many as there are cores
 EMBEDDING_AT_ONCE = 2
 ANALYSES_AT_ONCE = 2
-# ladybug admits one process that writes, and writes one after another; with Neo4j this may grow. It holds for one
-# worker process: with the embedded graph run only one, a second one's services do not open.
-GRAPH_UPDATES_AT_ONCE = 1
+GRAPH_UPDATES_AT_ONCE = 4
+# ladybug admits one process that writes, and that one writes one thing after another. So the type runs one job at a
+# time, in one worker process: the services of a second one do not open, and say why.
+EMBEDDED_GRAPH_UPDATES_AT_ONCE = 1
 
 PARSE_EXPIRES_SECONDS = 15 * 60
 STAGE_EXPIRES_SECONDS = 10 * 60
@@ -60,7 +61,7 @@ def register(services: Services) -> Jobs:
 
     @jobs.job(
         names.UPDATE_GRAPH,
-        concurrency=GRAPH_UPDATES_AT_ONCE,
+        concurrency=EMBEDDED_GRAPH_UPDATES_AT_ONCE if services.graph.one_writer else GRAPH_UPDATES_AT_ONCE,
         retry_limit=RETRIES,
         expire_in_seconds=STAGE_EXPIRES_SECONDS,
         dead_letter=names.DEAD_LETTERS,

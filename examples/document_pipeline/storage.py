@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS pipeline.entities (
     kind         text NOT NULL
 );
 CREATE TABLE IF NOT EXISTS pipeline.mentions (
-    entity_id    uuid NOT NULL REFERENCES pipeline.entities ON DELETE CASCADE,
+    entity_id    uuid NOT NULL REFERENCES pipeline.entities,
     chunk_id     uuid NOT NULL REFERENCES pipeline.chunks ON DELETE CASCADE,
     document_id  uuid NOT NULL REFERENCES pipeline.documents ON DELETE CASCADE,
     count        integer NOT NULL,
@@ -199,9 +199,16 @@ async def add_document(connection: Connection, document: Document) -> None:
 
 
 async def forget_documents(connection: Connection, user_id: UUID) -> None:
-    """Remove all documents of a user, and entities that nothing mentions any more."""
-    await connection.execute("DELETE FROM pipeline.documents WHERE user_id = %s", (user_id,))
-    await _remove_orphans(connection)
+    """Remove all documents of a user, and the entities of their deals that nothing mentions any more."""
+    cursor = await connection.execute("DELETE FROM pipeline.documents WHERE user_id = %s RETURNING deal_id", (user_id,))
+    deals = {row[0] for row in await cursor.fetchall()}
+    await connection.execute(
+        """
+        DELETE FROM pipeline.entities e
+         WHERE deal_id = ANY(%s) AND NOT EXISTS (SELECT FROM pipeline.mentions WHERE entity_id = e.id)
+        """,
+        (list(deals),),
+    )
 
 
 async def find_document(connection: Connection, id: UUID, *, lock: bool = False) -> Document | None:
@@ -354,7 +361,8 @@ async def count_deal(connection: Connection, deal_id: UUID) -> DealCounts:
             SELECT (SELECT count(*) FROM mine) AS documents,
                    (SELECT count(*) FROM pieces) AS chunks,
                    (SELECT count(*) FROM pipeline.embeddings WHERE chunk_id IN (TABLE pieces)) AS vectors,
-                   (SELECT count(*) FROM pipeline.entities WHERE deal_id = %(deal)s) AS entities,
+                   (SELECT count(DISTINCT entity_id) FROM pipeline.mentions
+                     WHERE document_id IN (TABLE mine)) AS entities,
                    (SELECT coalesce(sum(count), 0)::int FROM pipeline.mentions
                      WHERE document_id IN (TABLE mine)) AS mentions
             """,
@@ -363,9 +371,3 @@ async def count_deal(connection: Connection, deal_id: UUID) -> DealCounts:
         counts = await cursor.fetchone()
     assert counts is not None, "a SELECT without FROM has one row"
     return counts
-
-
-async def _remove_orphans(connection: Connection) -> None:
-    await connection.execute(
-        "DELETE FROM pipeline.entities e WHERE NOT EXISTS (SELECT FROM pipeline.mentions WHERE entity_id = e.id)"
-    )

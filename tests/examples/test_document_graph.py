@@ -138,5 +138,6 @@ def test_an_address_chooses_neo4j(settings: PipelineSettings) -> None:
 def test_no_address_chooses_ladybug(settings: PipelineSettings) -> None:
     opened = open_graph(settings)
 
-    assert opened.name == f"ladybug ({settings.graph_path})"
+    assert opened.name == f"ladybug ({settings.graph_path}), one writer at a time"
+    assert opened.one_writer
     opened.close()
