@@ -118,10 +118,11 @@ class PgBoss(Client):
         """
         crew, self._crew = self._crew, None
         duties, self._duties = self._duties, None
-        if duties is not None:
-            await duties.stop()
-        if crew is not None:
-            await crew.stop(timeout, self._hurry)
+        async with asyncio.TaskGroup() as stops:
+            if duties is not None:
+                stops.create_task(duties.stop())
+            if crew is not None:
+                stops.create_task(crew.stop(timeout, self._hurry))
         await super().stop()
 
     async def serve(

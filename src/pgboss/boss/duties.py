@@ -15,6 +15,8 @@ __all__ = ["Duties"]
 SWEEP_SECONDS = 15.0
 RETENTION_LOOK_SECONDS = 60.0
 STOP_GRACE_SECONDS = 1.0
+# Cancelling a statement takes psycopg up to 5 s when the server does not answer; nobody waits for that.
+CANCEL_GRACE_SECONDS = 1.0
 
 
 class Duties:
@@ -37,4 +39,5 @@ class Duties:
         _, late = await asyncio.wait(self._tasks, timeout=STOP_GRACE_SECONDS)
         for task in late:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_GRACE_SECONDS)
