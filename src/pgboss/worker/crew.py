@@ -26,6 +26,7 @@ __all__ = ["POLLING_INTERVAL_SECONDS", "Crew"]
 # Also with NOTIFY: jobs that fall due, are retried or are sent by plain SQL notify nobody.
 POLLING_INTERVAL_SECONDS = 0.5
 SHORTEST_LOOK_SECONDS = 0.02
+LEASE_WATCH_SECONDS = 0.5
 LISTEN_AGAIN_SECONDS = 1.0
 # Beyond the time given to handlers a stop takes at most so long: for a claim under way, and for the last results.
 CLAIM_GRACE_SECONDS = 1.0
@@ -133,6 +134,8 @@ class Crew:
     def _start_shared(self) -> None:
         self._shared.append(_spawn(self._settler.serve(), "pgboss settler"))
         self._shared.append(_spawn(self._lookout.run(), "pgboss lookout"))
+        leases = Periodic("watching leases", self._watch_leases, LEASE_WATCH_SECONDS)
+        self._shared.append(_spawn(leases.run(), "pgboss leases"))
         if self._listen:
             listening = Periodic("listening for new jobs", self._hear, LISTEN_AGAIN_SECONDS)
             self._shared.append(_spawn(listening.run(), "pgboss listener"))
@@ -164,6 +167,9 @@ class Crew:
         finally:
             await listener.close()
 
+    async def _watch_leases(self) -> None:
+        self._heart.give_up_expired()
+
     def _settled(self, jobs: Sequence[Job]) -> None:
         """Jobs of one queue are no longer ours."""
         self._heart.release(jobs)
@@ -171,7 +177,7 @@ class Crew:
             worker.slot_freed()
 
     def _leases_lost(self, jobs: list[Job]) -> None:
-        """Called from the heart's thread."""
+        """Called from the heart's thread, or from the loop."""
         for job in jobs:
             for worker in self.named(job.name):
                 self._loop.call_soon_threadsafe(worker.lose, job)

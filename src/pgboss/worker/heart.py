@@ -11,7 +11,9 @@ beat does get through and an attempt does not come back (it is no longer active 
 clock, when no beat has got through for longer than the lease. In both cases the handler must stop, for another worker
 may be running the job by now. Its late result is refused by the fence in any case; stopping spares the double work.
 
-A beat is due after a third of the shortest lease, so that one lost beat costs nothing.
+A beat is due after a third of the shortest lease, so that one lost beat costs nothing. A network that swallows
+packets may keep the thread waiting for an answer longer than a lease, so the monotonic clock is read elsewhere: the
+event loop calls ``give_up_expired``. Where the loop is blocked, no handler could be stopped anyway.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class _Lease:
 
 
 class Heart:
-    """Holds leases; ``on_lost`` is called from the heart's thread with jobs that may be running elsewhere."""
+    """Holds leases; ``on_lost`` is called, from whatever thread, with jobs that may be running elsewhere."""
 
     def __init__(self, conninfo: str, schema: SchemaName, on_lost: Callable[[list[Job]], None]) -> None:
         self._connection = LoneConnection(conninfo)
@@ -84,6 +86,12 @@ class Heart:
                 if lease is not None and lease.job.started_on == job.started_on:
                     del self._leases[job.id]
 
+    def give_up_expired(self) -> None:
+        """Give up the leases that have run out because no beat got through; to be called several times a second."""
+        now = monotonic()
+        with self._changed:
+            self._drop([lease for lease in self._leases.values() if lease.ends_at <= now], "no heartbeat got through")
+
     def stop(self) -> None:
         """End the thread, after the beat in progress; nobody waits for it."""
         with self._changed:
@@ -92,7 +100,6 @@ class Heart:
 
     def _beat_until_stopped(self) -> None:
         while self._wait_for_a_beat():
-            self._give_up_expired()
             self._beat()
         self._connection.close()
 
@@ -106,17 +113,11 @@ class Heart:
             return False
 
     def _pause(self) -> float | None:
-        """Seconds until the next beat or the next lease's end; ``None`` when nothing is held."""
+        """Seconds until the next beat; ``None`` when nothing is held."""
         if not self._leases:
             return None
         due = min(lease.beaten_at + lease.seconds / BEATS_A_LEASE for lease in self._leases.values())
-        ends = min(lease.ends_at for lease in self._leases.values())
-        return min(max(due, self._next_beat), ends) - monotonic()
-
-    def _give_up_expired(self) -> None:
-        now = monotonic()
-        with self._changed:
-            self._drop([lease for lease in self._leases.values() if lease.ends_at <= now], "no heartbeat got through")
+        return max(due, self._next_beat) - monotonic()
 
     def _beat(self) -> None:
         with self._changed:
