@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 import pytest
@@ -25,7 +29,7 @@ from pgboss.errors import (
     SchemaVersionError,
     ValidationError,
 )
-from support.command_line import CommandLine, Outcome
+from support.command_line import CommandLine, Outcome, RunningProgram
 from support.postgres import fresh_database_name, sql, sql_value
 
 PASSWORD = "s3cr3t-Password"
@@ -84,6 +88,37 @@ def refuse_logins(listening: socket.socket) -> None:
             connection.sendall(b"E" + struct.pack("!i", len(message) + 4) + message)
 
 
+class SilentServer:
+    """Takes connections and never says a word."""
+
+    async def __aenter__(self) -> Self:
+        self._asked = asyncio.Event()
+        self._over = asyncio.Event()
+        self._server = await asyncio.start_server(self._listen, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.close()
+        await self._server.wait_closed()
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.sockets[0].getsockname()
+        return f"postgresql://ada@{host}:{port}/app"
+
+    async def asked(self) -> None:
+        """Wait until somebody has connected and asked for something."""
+        async with asyncio.timeout(20):
+            await self._asked.wait()
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        self._asked.set()
+        await self._over.wait()
+        writer.close()
+
+
 @pytest.mark.parametrize("command", CONNECT, ids=" ".join)
 def test_no_server_at_that_address(command: list[str]) -> None:
     outcome = CommandLine(f"postgresql://ada:{PASSWORD}@127.0.0.1:1/app")(*command)
@@ -102,6 +137,14 @@ def test_a_wrong_password(refusing_server: str) -> None:
     assert outcome.code == 3
     assert 'password authentication failed for user "ada"' in line
     assert PASSWORD not in line
+
+
+async def test_an_interrupted_command_ends_without_a_traceback(empty_folder: Path) -> None:
+    async with SilentServer() as server, RunningProgram(server.url, "queues", "list", cwd=empty_folder) as running:
+        await server.asked()
+
+        assert await running.stop(signal.SIGINT) == 130
+        assert running.output == ""
 
 
 def test_no_such_database(bare: CommandLine) -> None:

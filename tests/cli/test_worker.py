@@ -107,17 +107,17 @@ async def test_the_log_is_for_people_and_its_level_can_be_chosen(
         assert "INFO" not in worker.output
 
 
-def test_a_program_that_logs_its_own_way_is_left_to_it(bare: CommandLine, app: Path) -> None:
+async def test_a_program_that_logs_its_own_way_is_left_to_it(database_url: str, app: Path) -> None:
     (app / "own.py").write_text(
         "import logging\nlogging.basicConfig(format='OWN %(message)s', level='INFO')\n" + MODULE
     )
-    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    async with RunningProgram(database_url, "worker", "own:jobs", cwd=app) as worker:
+        await worker.said("working")
+        assert await worker.stop(signal.SIGTERM) == 0
 
-    outcome = run_program(url, "worker", "own:jobs", "--log-level", "debug", cwd=app)
-
-    assert outcome.code == 3
-    assert outcome.err.splitlines()[-1].startswith("Error: PostgreSQL (host 127.0.0.1, port 1")
-    assert "Traceback" not in outcome.err
+        assert worker.output.splitlines()[0].startswith("OWN working 2 queues")
+        assert worker.output.splitlines()[-1] == "OWN stopped"
+        assert worker.output.count("OWN ") == len(worker.output.splitlines())
 
 
 @pytest.mark.parametrize(
