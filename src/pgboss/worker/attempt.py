@@ -19,8 +19,8 @@ from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_
 __all__ = ["attempt"]
 
 
-async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: DaemonThreads) -> Outcome | None:
-    """Work the job and return its outcome; ``None`` when the attempt itself was cancelled from outside."""
+async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: DaemonThreads) -> Outcome:
+    """Work the job and return its outcome, also when the attempt is cancelled, by whomever."""
     try:
         async with asyncio.timeout(job.expire_in_seconds) as limit:
             payload = _decode(definition, job)
@@ -33,8 +33,6 @@ async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: Daemon
         return GivenBack(snooze.delay.total_seconds())
     except Discard as discard:
         return _discarded(discard)
-    except asyncio.CancelledError as error:
-        return None if _is_cancelled() else failed_with(error)
     except TimeoutError as error:
         return failed_with(_timed_out(job) if limit.expired() else error)
     except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
@@ -70,12 +68,6 @@ def _discarded(discard: Discard) -> Outcome:
         return Failed(output_text(discard.output), is_final=True, error=discard)
     except PayloadError as error:
         return failed_with(error, is_final=True)
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled this task, rather than the handler raising CancelledError by itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _timed_out(job: Job) -> HandlerTimeoutError:

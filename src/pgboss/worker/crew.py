@@ -26,7 +26,7 @@ __all__ = ["POLLING_INTERVAL_SECONDS", "Crew"]
 # Also with NOTIFY: jobs that fall due, are retried or are sent by plain SQL notify nobody.
 POLLING_INTERVAL_SECONDS = 0.5
 SHORTEST_LOOK_SECONDS = 0.02
-LEASE_WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.5
 LISTEN_AGAIN_SECONDS = 1.0
 # Beyond the time given to handlers a stop takes at most so long: for a claim under way, and for the last results.
 CLAIM_GRACE_SECONDS = 1.0
@@ -134,8 +134,8 @@ class Crew:
     def _start_shared(self) -> None:
         self._shared.append(_spawn(self._settler.serve(), "pgboss settler"))
         self._shared.append(_spawn(self._lookout.run(), "pgboss lookout"))
-        leases = Periodic("watching leases", self._watch_leases, LEASE_WATCH_SECONDS)
-        self._shared.append(_spawn(leases.run(), "pgboss leases"))
+        watch = Periodic("watching leases", self._watch, WATCH_SECONDS)
+        self._shared.append(_spawn(watch.run(), "pgboss watch"))
         if self._listen:
             listening = Periodic("listening for new jobs", self._hear, LISTEN_AGAIN_SECONDS)
             self._shared.append(_spawn(listening.run(), "pgboss listener"))
@@ -167,13 +167,17 @@ class Crew:
         finally:
             await listener.close()
 
-    async def _watch_leases(self) -> None:
+    async def _watch(self) -> None:
+        """What only the clock tells; it must not wait for the database."""
         self._heart.give_up_expired()
+        for worker in self._workers.values():
+            worker.give_back_overdue()
 
     def _settled(self, jobs: Sequence[Job]) -> None:
         """Jobs of one queue are no longer ours."""
         self._heart.release(jobs)
-        for worker in self.named(jobs[0].name):
+        # Every worker: while the settler was overfull, none of them claimed.
+        for worker in self._workers.values():
             worker.slot_freed()
 
     def _leases_lost(self, jobs: list[Job]) -> None:

@@ -30,6 +30,11 @@ class Pace:
         else:
             self._mean_seconds = self._mix(seconds, WEIGHT)
 
+    def forget(self) -> None:
+        """Begin anew: what was observed is no longer true."""
+        self._observed = 0
+        self._mean_seconds = 0.0
+
     def _mix(self, seconds: float, weight: float) -> float:
         return self._mean_seconds * (1 - weight) + seconds * weight
 

@@ -1,0 +1,151 @@
+"""Room to work is found again whatever took it away: nothing may put a worker to sleep for good, or let it hoard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import psycopg
+import pytest
+
+from pgboss import Job, PgBoss
+from pgboss.core.names import SchemaName
+from support.boss import BossFactory
+from support.eventually import eventually
+from support.postgres import sql
+
+BACKLOG_LIMIT = 2000
+
+
+def states(url: str) -> Counter[str]:
+    return Counter(row["state"] for row in sql(url, "SELECT state::text FROM pgboss.job"))
+
+
+async def test_a_lost_lease_frees_its_slot(make_boss: BossFactory, database_url: str) -> None:
+    """Nobody announces the next job: the worker itself must know that it has room again."""
+    begun: list[object] = []
+
+    async def handler(job: Job) -> None:
+        begun.append(job.data)
+        if job.data == "lost":
+            await asyncio.sleep(60)
+
+    boss = await make_boss(listen=False)
+    await boss.create_queue("jobs")
+    await boss.insert("jobs", [{"data": "lost", "priority": 1}, {"data": "next"}])
+    sql(database_url, "UPDATE pgboss.job SET heartbeat_seconds = 1")
+    await boss.work("jobs", handler, concurrency=1)
+    await eventually(lambda: begun)
+    sql(database_url, "UPDATE pgboss.job SET state = 'cancelled' WHERE priority = 1")
+
+    await eventually(lambda: begun == ["lost", "next"])
+
+
+async def test_a_handler_that_cancels_itself_fails_its_job(boss: PgBoss, database_url: str) -> None:
+    async def handler(job: Job) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(60)
+
+    await boss.create_queue("jobs", retry_limit=0)
+    await boss.send("jobs")
+    await boss.work("jobs", handler, concurrency=1)
+
+    await eventually(lambda: states(database_url) == {"failed": 1})
+
+
+async def test_jobs_that_slow_ones_keep_waiting_go_to_whoever_has_room(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    """A worker of quick jobs claims ahead; then two slow ones take its slots."""
+    busy, release = asyncio.Event(), asyncio.Event()
+    elsewhere: list[object] = []
+
+    async def handler(job: Job) -> None:
+        if job.data == "slow":
+            busy.set()
+            await release.wait()
+
+    async def other_handler(job: Job) -> None:
+        elsewhere.append(job.id)
+
+    boss, other = await make_boss(), await make_boss()
+    await boss.create_queue("jobs")
+    quick, slow, behind = ([{"data": data, "priority": n}] for n, data in ((2, "quick"), (1, "slow"), (0, "behind")))
+    await boss.insert("jobs", [*quick * 200, *slow * 2, *behind * 300])
+    await boss.work("jobs", handler, concurrency=2)
+    await busy.wait()
+    assert states(database_url)["active"] > 2
+    await other.work("jobs", other_handler, concurrency=2)
+
+    await eventually(lambda: states(database_url) == {"completed": 500, "active": 2})
+    assert elsewhere
+    release.set()
+
+
+@pytest.mark.slow
+async def test_a_queue_is_worked_again_when_the_results_of_another_have_been_written(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    """Too many unwritten results keep every worker from claiming, those of other queues too."""
+    worked: Counter[str] = Counter()
+    begun: list[Job] = []
+    held = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        begun.append(job)
+        await held.wait()
+        worked[job.name] += 1
+
+    boss = await make_boss(listen=False)
+    await boss.create_queue("many", notify=False)
+    await boss.create_queue("few", notify=False)
+    await boss.insert("many", [{}] * (BACKLOG_LIMIT + 500))
+    await boss.send("few")
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await boss.work("many", handler, concurrency=100)
+        await eventually(lambda: begun)
+        # Whatever statement settles this job waits, and all results after it.
+        await blocker.execute("SELECT FROM pgboss.job WHERE id = %s FOR UPDATE", [begun[0].id])
+        held.set()
+        await eventually(lambda: worked["many"] >= BACKLOG_LIMIT)
+        await boss.work("few", handler)
+        await blocker.rollback()
+
+        await eventually(lambda: worked["few"])
+
+
+async def test_a_notification_during_an_empty_claim_is_not_forgotten(make_boss: BossFactory, database_url: str) -> None:
+    """The claim cannot see a job that is younger than itself; the next one must."""
+    done = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        done.set()
+
+    def is_seen(condition: str) -> bool:
+        return bool(
+            sql(database_url, f"SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND {condition}")
+        )
+
+    boss = await make_boss(polling_interval_seconds=60)
+    await boss.create_queue("jobs")
+    await boss.send("jobs", start_after=3600)  # something for the claim to look at
+    await boss.work("jobs", handler)
+    await eventually(lambda: is_seen("query LIKE 'LISTEN%' AND state = 'idle'"))
+    sql(
+        database_url,
+        "CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS "
+        "$$ BEGIN PERFORM pg_sleep(0.3); RETURN now(); END $$",
+    )
+    notify(database_url)
+    await eventually(lambda: is_seen("wait_event = 'PgSleep'"))
+    sql(database_url, "INSERT INTO pgboss.job (name) VALUES ('jobs')")
+    notify(database_url)
+
+    async with asyncio.timeout(5):
+        await done.wait()
+
+
+def notify(url: str) -> None:
+    sql(url, "SELECT pg_notify(%s, 'jobs')", [SchemaName().channel])
