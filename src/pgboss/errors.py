@@ -25,6 +25,11 @@ __all__ = [
 ]
 
 
+# Deadlocks and serialization, a full disk or memory, a lock that was not to be had, a statement cancelled by somebody
+# or by a limit, a server read-only after a failover, its files out of reach. Lost connections have their own class.
+_PASSING = ("40", "53", "55P03", "57014", "25006", "58")
+
+
 class PgBossError(Exception):
     """The root: ``except PgBossError`` catches everything this package raises on purpose."""
 
@@ -58,9 +63,18 @@ class DatabaseError(PgBossError):
         self.sqlstate = sqlstate
         self.constraint = constraint
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the cause lies with the server at this moment, so that the same statement may succeed later."""
+        return (self.sqlstate or "").startswith(_PASSING)
+
 
 class DatabaseUnavailableError(DatabaseError):
     """The server cannot be reached, refused the login, or the connection broke; trying again later may help."""
+
+    @property
+    def is_passing(self) -> bool:
+        return True
 
 
 class QueueNotFoundError(PgBossError):

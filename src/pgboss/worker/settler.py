@@ -3,7 +3,8 @@
 A flush starts as soon as the one before has returned. One job alone therefore waits for nobody, and under load a
 thousand share a statement. While the database is away the results wait here, in bounded memory because workers stop
 claiming once the backlog is long. One row that cannot be written never takes its batch down: it is isolated, and if
-its output is the reason, the job fails with that reason.
+its output is the reason, the job fails with that reason. A reason that passes (a deadlock, a full disk, a server that
+is read-only for now) is no verdict on the job: its result waits.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from uuid import UUID
 from pgboss.core.job import Attempt, Job
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.runner import Run
-from pgboss.errors import DatabaseUnavailableError
+from pgboss.errors import DatabaseError, DatabaseUnavailableError
 from pgboss.operations import work as operations
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
@@ -82,11 +83,11 @@ class Settler:
             group = groups.popleft()
             try:
                 await self._settle(group)
-            except DatabaseUnavailableError as error:
-                self._put_back(chain(group, *groups))
-                await self._pause(error)
-                return
             except Exception as error:  # noqa: BLE001  a settler that died would leave all results unwritten
+                if _may_pass(error, group):
+                    self._put_back(chain(group, *groups))
+                    await self._pause(error)
+                    return
                 groups.extendleft(self._instead(group, error))
             else:
                 self._let_go(group)
@@ -95,7 +96,7 @@ class Settler:
     def _put_back(self, unwritten: Iterable[Finished]) -> None:
         self._pending.extendleft(reversed(list(unwritten)))
 
-    async def _pause(self, error: DatabaseUnavailableError) -> None:
+    async def _pause(self, error: Exception) -> None:
         if not self._backoff.is_growing:
             logger.warning("%d finished jobs wait to be written: %s", self.backlog, error)
         await asyncio.sleep(self._backoff.pause())
@@ -136,6 +137,13 @@ class Settler:
                 states = await self._run(operations.fail_each(self._catalog(), name, attempts, outputs, final))
                 _report_lost(group, states)
                 _report_failures(group, states)
+
+
+def _may_pass(error: Exception, group: Sequence[Finished]) -> bool:
+    """Whether to wait and try the same again; several are tried one by one first, unless nothing can be reached."""
+    if isinstance(error, DatabaseUnavailableError):
+        return True
+    return isinstance(error, DatabaseError) and error.is_passing and len(group) == 1
 
 
 def _grouped(batch: Iterable[Finished]) -> Iterator[list[Finished]]:
