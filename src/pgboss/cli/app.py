@@ -11,13 +11,13 @@ from pgboss.cli import jobs, queues, schema
 from pgboss.cli.dev import dev
 from pgboss.cli.exits import EXIT_CODES, explained
 from pgboss.cli.invocation import (
-    DEBUG_HELP,
-    DSN_HELP,
-    SCHEMA_HELP,
-    ConnectedCommand,
-    UnconnectedCommand,
+    DebugOption,
+    DsnOption,
+    SchemaOption,
     command_group,
+    connected,
     invocation,
+    unconnected,
 )
 from pgboss.cli.send import send
 from pgboss.cli.worker import worker
@@ -54,9 +54,9 @@ def _print_version(wanted: bool) -> None:
 def program(
     context: typer.Context,
     *,
-    dsn: Annotated[str | None, typer.Option(help=DSN_HELP)] = None,
-    schema: Annotated[str | None, typer.Option(metavar="NAME", help=SCHEMA_HELP)] = None,
-    debug: Annotated[bool, typer.Option("--debug", help=DEBUG_HELP, show_default=False)] = False,
+    dsn: DsnOption = None,
+    schema: SchemaOption = None,
+    debug: DebugOption = False,
     version: Annotated[
         bool,
         typer.Option(
@@ -72,9 +72,9 @@ def program(
     run.dsn, run.schema, run.debug = dsn, schema, debug
 
 
-app.command(cls=ConnectedCommand)(worker)
-app.command(cls=UnconnectedCommand)(dev)
-app.command(cls=ConnectedCommand)(send)
+app.command()(connected(worker))
+app.command()(unconnected(dev))
+app.command()(connected(send))
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(queues.commands, name="queues")
 schema.register(app)

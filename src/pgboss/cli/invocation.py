@@ -5,26 +5,34 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
 __all__ = [
-    "DSN_HELP",
-    "SCHEMA_HELP",
-    "ConnectedCommand",
+    "DebugOption",
+    "DsnOption",
     "Invocation",
-    "UnconnectedCommand",
+    "SchemaOption",
     "command_group",
+    "connected",
     "invocation",
+    "unconnected",
 ]
 
 DSN_HELP = "The database, as any libpq connection string. [default: DATABASE_URL]"
 SCHEMA_HELP = "The schema pg-boss lives in. [default: PGBOSS_SCHEMA, else pgboss]"
 DEBUG_HELP = "Show tracebacks."
+
+DsnOption: TypeAlias = Annotated[str | None, typer.Option("--dsn", help=DSN_HELP)]
+SchemaOption: TypeAlias = Annotated[str | None, typer.Option("--schema", metavar="NAME", help=SCHEMA_HELP)]
+DebugOption: TypeAlias = Annotated[bool, typer.Option("--debug", help=DEBUG_HELP, show_default=False)]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,32 +56,34 @@ def command_group(help: str) -> typer.Typer:
     return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
 
 
-class UnconnectedCommand(TyperCommand):
-    """A command that takes ``--schema`` and ``--debug``, and connects to no database of the user's."""
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.params += [_option("schema", SCHEMA_HELP, metavar="NAME"), _option("debug", DEBUG_HELP, is_flag=True)]
+def unconnected(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command ``--schema`` and ``--debug``; it connects to no database of the user's."""
+    return _told(command, {"schema": SchemaOption, "debug": DebugOption})
 
 
-class ConnectedCommand(UnconnectedCommand):
-    """A command that takes ``--dsn`` as well."""
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.params[-2:-2] = [_option("dsn", DSN_HELP)]
+def connected(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command ``--dsn``, ``--schema`` and ``--debug``."""
+    return _told(command, {"dsn": DsnOption, "schema": SchemaOption, "debug": DebugOption})
 
 
-def _option(name: str, help: str, **keywords: Any) -> TyperOption:
-    return TyperOption(
-        param_decls=[f"--{name}"], help=help, expose_value=False, callback=_noting(name), show_default=False, **keywords
-    )
+def _told(command: Callable[..., T], options: dict[str, Any]) -> Callable[..., T]:
+    """Add options to a command's signature, which is where typer looks, and note them before the command runs."""
+    # Evaluated, as typer would do with a plain function.
+    found = inspect.signature(command, eval_str=True)
+    takes_context = "context" in found.parameters
 
+    @wraps(command)
+    def run(context: typer.Context, **arguments: Any) -> T:
+        for name in options:
+            # Absent here, it may have been given before the command's name.
+            if value := arguments.pop(name):
+                setattr(invocation(context), name, value)
+        return command(context=context, **arguments) if takes_context else command(**arguments)
 
-def _noting(name: str) -> Callable[[typer.Context, object, Any], None]:
-    def note(context: typer.Context, _option: object, value: Any) -> None:
-        # Absent here, it may have been given before the command's name.
-        if value:
-            setattr(invocation(context), name, value)
-
-    return note
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in options.items()]
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    parameters = [*found.parameters.values(), *([] if takes_context else [context]), *added]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(run)["__signature__"] = found.replace(parameters=parameters)
+    return run

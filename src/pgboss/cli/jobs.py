@@ -9,7 +9,7 @@ import typer
 from pgboss.cli import settling
 from pgboss.cli.connection import open_boss
 from pgboss.cli.exits import CommandError
-from pgboss.cli.invocation import ConnectedCommand, command_group
+from pgboss.cli.invocation import command_group, connected
 from pgboss.cli.options import AsJson, read_id, read_json
 from pgboss.cli.output import Column, members, one_line, print_json, print_table, remark
 
@@ -22,7 +22,8 @@ __all__ = ["commands"]
 commands = command_group("List, show, retry, cancel, resume and delete jobs.")
 
 
-@commands.command("list", cls=ConnectedCommand)
+@commands.command("list")
+@connected
 def list_jobs(
     context: typer.Context,
     queue: Annotated[str, typer.Argument(help="The queue.", show_default=False)],
@@ -76,7 +77,8 @@ def list_jobs(
         _print_page(page)
 
 
-@commands.command("show", cls=ConnectedCommand)
+@commands.command("show")
+@connected
 def show_job(
     context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)],

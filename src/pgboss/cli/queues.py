@@ -11,7 +11,7 @@ from pgboss.cli.ages import moment, seconds
 from pgboss.cli.asking import ask
 from pgboss.cli.connection import open_boss
 from pgboss.cli.exits import CommandError
-from pgboss.cli.invocation import ConnectedCommand, command_group
+from pgboss.cli.invocation import command_group, connected
 from pgboss.cli.options import (
     AsJson,
     DeadLetter,
@@ -40,7 +40,8 @@ commands = command_group("List, show, create and delete queues.")
 Name = Annotated[str, typer.Argument(help="The queue's name.", show_default=False)]
 
 
-@commands.command("list", cls=ConnectedCommand)
+@commands.command("list")
+@connected
 def list_queues(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the queues, with their jobs counted right now."""
     from pgboss.insights import queue_overviews
@@ -55,7 +56,8 @@ def list_queues(context: typer.Context, *, as_json: AsJson = False) -> None:
         remark("There are no queues yet. Create one: pgboss queues create NAME")
 
 
-@commands.command("show", cls=ConnectedCommand)
+@commands.command("show")
+@connected
 def show_queue(context: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
     """Show a queue's settings, and its jobs counted right now."""
     from pgboss.insights import queue_overviews
@@ -70,7 +72,8 @@ def show_queue(context: typer.Context, name: Name, *, as_json: AsJson = False) -
         print_facts(_facts(overviews[0]))
 
 
-@commands.command("create", cls=ConnectedCommand)
+@commands.command("create")
+@connected
 def create_queue(
     context: typer.Context,
     name: Name,
@@ -132,7 +135,8 @@ def create_queue(
         remark(f"Queue {name} exists already and was left as it is.")
 
 
-@commands.command("delete", cls=ConnectedCommand)
+@commands.command("delete")
+@connected
 def delete_queue(
     context: typer.Context,
     name: Name,

@@ -9,7 +9,7 @@ import typer
 from pgboss.cli.asking import ask
 from pgboss.cli.connection import open_database, schema_name
 from pgboss.cli.exits import FAILED
-from pgboss.cli.invocation import ConnectedCommand, UnconnectedCommand, command_group
+from pgboss.cli.invocation import command_group, connected, unconnected
 from pgboss.cli.options import AsJson
 from pgboss.cli.output import members, print_json, remark
 
@@ -29,7 +29,7 @@ CreateSchema = Annotated[
 def register(commands: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (migrate, doctor, uninstall):
-        commands.command(cls=ConnectedCommand)(command)
+        commands.command()(connected(command))
     commands.add_typer(plans, name="plans")
 
 
@@ -113,7 +113,8 @@ def uninstall(
         remark(f"Not pg-boss's, and left there: {', '.join(removed.kept)}.")
 
 
-@plans.command("create", cls=UnconnectedCommand)
+@plans.command("create")
+@unconnected
 def plan_to_create(context: typer.Context, *, create_schema: CreateSchema = True) -> None:
     """Print the SQL that installs the schema."""
     from pgboss.schema.plans import create_plan
@@ -121,7 +122,8 @@ def plan_to_create(context: typer.Context, *, create_schema: CreateSchema = True
     typer.echo(create_plan(schema_name(context), create_schema=create_schema), nl=False)
 
 
-@plans.command("uninstall", cls=UnconnectedCommand)
+@plans.command("uninstall")
+@unconnected
 def plan_to_uninstall(context: typer.Context) -> None:
     """Print the SQL that removes pg-boss from the schema."""
     from pgboss.schema.plans import uninstall_plan

@@ -11,7 +11,7 @@ import typer
 
 from pgboss.cli.connection import open_boss
 from pgboss.cli.exits import FAILED
-from pgboss.cli.invocation import ConnectedCommand
+from pgboss.cli.invocation import connected
 from pgboss.cli.options import AsJson, read_id
 from pgboss.cli.output import print_json, remark
 
@@ -37,7 +37,7 @@ QueueOption = Annotated[
 def register(commands: typer.Typer) -> None:
     """Add these commands to a group."""
     for command in (retry, cancel, resume, delete):
-        commands.command(cls=ConnectedCommand)(command)
+        commands.command()(connected(command))
 
 
 def retry(context: typer.Context, ids: Ids, *, queue: QueueOption = None, as_json: AsJson = False) -> None:
