@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 OUTAGE_SECONDS = 5
 BACK_WITHIN_SECONDS = 5
+LATE_SECONDS = 1.5
 
 
 def states(url: str) -> Counter[str]:
@@ -123,3 +124,35 @@ async def test_a_stop_ends_in_time_while_the_database_is_away(database_url: str,
         await boss.stop(timeout=1)
 
         assert time.monotonic() - began < 1 + 5
+
+
+async def test_a_stop_gives_back_what_a_late_answer_to_a_claim_brings(database_url: str) -> None:
+    async def handler(job: Job) -> None:
+        raise AssertionError("it came too late to be started")
+
+    def is_claiming() -> bool:
+        return bool(sql(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+
+    async with Proxy(database_url) as proxy:
+        boss = PgBoss(proxy.dsn, supervise=False, listen=False, polling_interval_seconds=60)
+        await boss.start()
+        await boss.create_queue("jobs")
+        await boss.send("jobs")
+        # The claim takes long enough for its answer to be held up.
+        sql(
+            database_url,
+            "CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS "
+            "$$ BEGIN PERFORM pg_sleep(0.3); RETURN now(); END $$",
+        )
+        await boss.work("jobs", handler)
+        await eventually(is_claiming)
+        proxy.fall_silent()
+        await eventually(lambda: states(database_url) == {"active": 1})
+        stopping = asyncio.create_task(boss.stop(timeout=10))
+        await asyncio.sleep(LATE_SECONDS)  # the answer comes late; that is what is being tested
+        proxy.speak_again()
+        await stopping
+
+    assert sql(database_url, "SELECT state::text, started_on FROM pgboss.job") == [
+        {"state": "created", "started_on": None}
+    ]

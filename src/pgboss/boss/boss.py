@@ -91,6 +91,9 @@ class PgBoss(Client):
         self._crew: Crew | None = None
         self._duties: Duties | None = None
         self._hurry = asyncio.Event()
+        # One start or stop at a time: each waits for the one before.
+        self._changing = asyncio.Lock()
+        self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> Self:
         """Connect, install the schema when it is missing, create missing queues, and start the loops.
@@ -99,14 +102,11 @@ class PgBoss(Client):
             DatabaseUnavailableError: the server cannot be reached or refuses the login.
             SchemaError: the schema is missing, half installed or of a version this release cannot use.
         """
-        if self._crew is not None:
-            return self
-        await super().start()
-        try:
-            await self._start_loops()
-        except BaseException:
-            await self.stop(timeout=0)
-            raise
+        if self._stopping is not None:
+            await asyncio.wait([self._stopping])
+        async with self._changing:
+            if self._crew is None:
+                await self._start()
         return self
 
     async def stop(self, *, timeout: float = STOP_TIMEOUT_SECONDS) -> None:  # noqa: ASYNC109  the deadline is a duty of ours
@@ -115,15 +115,15 @@ class PgBoss(Client):
         No new jobs are claimed, claimed ones that did not start go back untouched, running ones may finish. What
         still runs after ``timeout`` seconds is failed (and retried, if attempts are left). Returns within about five
         seconds after that, also when a handler or the database hangs.
+
+        A stop goes on when the wait for it is cancelled, as a handler's is that stops its own instance. Further calls
+        wait for the stop under way; with a timeout of 0 they hurry it.
         """
-        crew, self._crew = self._crew, None
-        duties, self._duties = self._duties, None
-        async with asyncio.TaskGroup() as stops:
-            if duties is not None:
-                stops.create_task(duties.stop())
-            if crew is not None:
-                stops.create_task(crew.stop(timeout, self._hurry))
-        await super().stop()
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop_once(timeout), name="pgboss stop")
+        elif timeout <= 0:
+            self.hurry()
+        await asyncio.shield(self._stopping)
 
     async def serve(
         self, *, stop_timeout: float = STOP_TIMEOUT_SECONDS, on_ready: Callable[[], None] | None = None
@@ -138,10 +138,12 @@ class PgBoss(Client):
         """
         with stop_signals(self.hurry) as told:
             await self.start()
-            if on_ready is not None:
-                on_ready()
-            await told.wait()
-            await self.stop(timeout=stop_timeout)
+            try:
+                if on_ready is not None:
+                    on_ready()
+                await told.wait()
+            finally:
+                await self.stop(timeout=stop_timeout)
 
     def hurry(self) -> None:
         """Let a stop wait no longer for running handlers."""
@@ -172,6 +174,8 @@ class PgBoss(Client):
             await self._create_queues([definition])
         elif await self.get_queue(definition.name) is None:
             raise queue_not_found(definition.name)
+        if self._crew is None:
+            raise StoppedError("The instance was stopped meanwhile.")
         return self._crew.add(definition, self._concurrency_of(definition, concurrency)).id
 
     async def off_work(self, queue: QueueLike, *, id: UUID | None = None) -> None:
@@ -179,8 +183,36 @@ class PgBoss(Client):
         if self._crew is not None:
             await self._crew.remove(self._crew.named(queue_name(queue), id))
 
+    async def _start(self) -> None:
+        await super().start()
+        try:
+            await self._start_loops()
+        except BaseException:
+            await self._stop(timeout=0)
+            raise
+
+    async def _stop_once(self, timeout: float) -> None:  # noqa: ASYNC109  the deadline is a duty of ours
+        try:
+            async with self._changing:
+                await self._stop(timeout)
+        finally:
+            self._stopping = None
+
+    async def _stop(self, timeout: float) -> None:  # noqa: ASYNC109  the deadline is a duty of ours
+        crew, self._crew = self._crew, None
+        duties, self._duties = self._duties, None
+        try:
+            async with asyncio.TaskGroup() as stops:
+                if duties is not None:
+                    stops.create_task(duties.stop())
+                if crew is not None:
+                    stops.create_task(crew.stop(timeout, self._hurry))
+        finally:
+            await super().stop()
+
     async def _start_loops(self) -> None:
-        self._hurry.clear()
+        # Made anew, because an event belongs to the event loop it was first waited for in.
+        self._hurry = asyncio.Event()
         await self._create_queues(self._definitions.values())
         self._crew = Crew(
             conninfo=self._database.conninfo,

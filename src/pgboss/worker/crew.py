@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -88,10 +89,15 @@ class Crew:
         for worker in workers:
             worker.stop()
         for worker in workers:
-            await self._serving[worker.id]
+            # Not awaited itself, which would hand on a cancellation: the answer of a claim under way must not be lost.
+            await asyncio.wait([self._serving[worker.id]])
             await worker.finish()
             await self._settler.drain(worker.name)
-            del self._workers[worker.id], self._serving[worker.id]
+        for worker in workers:
+            # Another call may have removed it meanwhile.
+            if self._workers.pop(worker.id, None) is not None:
+                del self._serving[worker.id]
+                worker.close()
 
     async def stop(self, timeout_seconds: float, hurry: asyncio.Event) -> bool:
         """Stop all workers: give back what waits, wait for what runs, fail what overruns; whether all was written.
@@ -102,11 +108,25 @@ class Crew:
         """
         if not self._shared:
             return True
+        try:
+            return await self._wind_up(timeout_seconds, hurry)
+        finally:
+            self._heart.stop()
+            tasks = [*self._shared, *self._serving.values()]
+            self._shared.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CANCEL_GRACE_SECONDS)
+
+    async def _wind_up(self, timeout_seconds: float, hurry: asyncio.Event) -> bool:
         for worker in self._workers.values():
             worker.stop()
         self._lookout.stop()
-        await _within(CLAIM_GRACE_SECONDS, asyncio.gather(*self._serving.values(), return_exceptions=True))
-        await self._wait_for_handlers(timeout_seconds, hurry)
+        # A claim under way is waited for like a handler: cut off, its jobs might be ours without our knowing.
+        claims = asyncio.gather(*self._serving.values(), return_exceptions=True)
+        await asyncio.wait([claims], timeout=CLAIM_GRACE_SECONDS)
+        await self._wait_for_handlers(timeout_seconds, hurry, claims)
+        claims.cancel()
         for worker in self._workers.values():
             worker.abort_all()
         written = await _within(SETTLE_GRACE_SECONDS, asyncio.ensure_future(self._settler.drain()))
@@ -115,18 +135,16 @@ class Crew:
                 "%d finished jobs could not be written before the stop; they run again when their lease or time ends",
                 self._settler.backlog,
             )
-        self._heart.stop()
-        for task in (*self._shared, *self._serving.values()):
-            task.cancel()
-        await asyncio.wait([*self._shared, *self._serving.values()], timeout=CANCEL_GRACE_SECONDS)
-        self._shared.clear()
         return written
 
-    async def _wait_for_handlers(self, timeout_seconds: float, hurry: asyncio.Event) -> None:
-        finished = asyncio.gather(*(worker.finish() for worker in self._workers.values()))
+    async def _wait_for_handlers(
+        self, timeout_seconds: float, hurry: asyncio.Event, claims: asyncio.Future[Any]
+    ) -> None:
+        handlers = asyncio.gather(*(worker.finish() for worker in self._workers.values()))
+        finished = asyncio.ensure_future(asyncio.wait([handlers, claims]))
         hurried = asyncio.ensure_future(hurry.wait())
-        ends: list[asyncio.Future[Any]] = [finished, hurried]
-        await asyncio.wait(ends, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([finished, hurried], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [finished, handlers, hurried]
         for end in ends:
             end.cancel()
         await asyncio.gather(*ends, return_exceptions=True)
@@ -182,9 +200,14 @@ class Crew:
 
     def _leases_lost(self, jobs: list[Job]) -> None:
         """Called from the heart's thread, or from the loop."""
+        # The loop may be closed while the last beat is still on its way; then nothing runs that could be stopped.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._lose, jobs)
+
+    def _lose(self, jobs: list[Job]) -> None:
         for job in jobs:
             for worker in self.named(job.name):
-                self._loop.call_soon_threadsafe(worker.lose, job)
+                worker.lose(job)
 
 
 def _spawn(coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
