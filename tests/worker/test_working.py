@@ -237,6 +237,20 @@ async def test_whatever_a_handler_does_fails_its_own_job_only(
     assert message in job.output["message"]
 
 
+async def test_a_traceback_begins_with_the_handler(boss: PgBoss) -> None:
+    def in_a_thread(job: Job) -> None:
+        raise ValueError("no good")
+
+    await boss.create_queue("jobs", retry_limit=0)
+    await boss.send("jobs")
+    await boss.work("jobs", in_a_thread)
+
+    [job] = await eventually(lambda: finished(boss, "jobs"))
+    first_frame = job.output["stack"].splitlines()[1]
+    assert __file__ in first_frame
+    assert "in_a_thread" in first_frame
+
+
 async def test_a_handler_that_overruns_its_time_fails_and_keeps_its_slot(boss: PgBoss) -> None:
     release = threading.Event()
 

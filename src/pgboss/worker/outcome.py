@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TypeAlias
 
 from pgboss.core.job import Job
@@ -49,4 +50,14 @@ class Finished:
 
 
 def failed_with(error: BaseException, *, is_final: bool = False) -> Failed:
+    """The outcome of an attempt that ended with this error, whose traceback begins where the handler does."""
+    error.__traceback__ = _beyond_ours(error.__traceback__)
     return Failed(dumps(error_output(error), what="error"), is_final, error)
+
+
+def _beyond_ours(trace: TracebackType | None) -> TracebackType | None:
+    """Leave out the frames through which the handler was called; they say nothing about what went wrong in it."""
+    beyond = trace
+    while beyond is not None and beyond.tb_frame.f_globals.get("__name__", "").startswith("pgboss."):
+        beyond = beyond.tb_next
+    return beyond or trace
