@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -211,6 +212,14 @@ async def test_a_bulk_insert_is_checked_before_anything_is_sent(boss: PgBoss, da
     with pytest.raises(ValidationError, match="must be a NewJob or a mapping"):
         await boss.insert("jobs", [NewJob(1), 5])  # type: ignore[list-item]  # what is being tested
     assert jobs(database_url) == 0
+
+
+async def test_a_repeated_id_is_found_among_very_many(boss: PgBoss) -> None:
+    """In the time that it takes to look at each once; the test's time limit is the judge."""
+    await boss.create_queue("jobs")
+    ids = [UUID(int=number) for number in range(100_000)]
+    with pytest.raises(ValidationError, match=f"The id {ids[-1]} is given to more than one"):
+        await boss.insert("jobs", [{"id": id} for id in [*ids, ids[-1]]])
 
 
 async def test_an_output_that_is_not_json_settles_nothing(boss: PgBoss) -> None:

@@ -52,7 +52,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobDetails(Job):
-    """Everything stored about a job, in whatever state it is."""
+    """Everything stored about a job, in whatever state it is.
+
+    Attributes:
+        start_after: when it falls due; an instant outside of Python's calendar is given as its first or last day.
+        keep_until: when retention may remove it unworked; likewise.
+    """
 
     state: JobState
     output: JSON
@@ -121,12 +126,24 @@ class Settled:
 
 _COLUMN_OF = {"expire_in_seconds": "expire_seconds", "delete_after_seconds": "deletion_seconds"}
 _JSON_FIELDS = {"data", "output", "source_output"}
+# As text, because drivers (and callers' connections) decode jsonb each in its own way, and know no type of ours.
+_TEXT_FIELDS = {*_JSON_FIELDS, "state"}
+# Callers choose these, and PostgreSQL's calendar is longer than Python's: "never" is often 9999-12-31, and a day later
+# is kept.
+_FAR_FIELDS = {"start_after", "keep_until"}
+_FIRST_DAY, _LAST_DAY = "'0001-01-02T00:00:00Z'::timestamptz", "'9999-12-31T00:00:00Z'::timestamptz"
 
 
 def _select_list(noun: type[Any], alias: str) -> str:
     """The columns of a noun's fields, in their order, so that a row is the positional arguments of the noun."""
-    columns = ((_COLUMN_OF.get(field.name, field.name), field.name) for field in fields(noun))
-    return ", ".join(f"{alias}.{column}{'::text' * (name in _JSON_FIELDS)}" for column, name in columns)
+    return ", ".join(_selected(field.name, alias) for field in fields(noun))
+
+
+def _selected(name: str, alias: str) -> str:
+    column = f"{alias}.{_COLUMN_OF.get(name, name)}"
+    if name in _FAR_FIELDS:
+        return f"LEAST(GREATEST({column}, {_FIRST_DAY}), {_LAST_DAY})"
+    return f"{column}::text" if name in _TEXT_FIELDS else column
 
 
 def job_columns(alias: str) -> str:
@@ -140,7 +157,6 @@ def detail_columns(alias: str) -> str:
 
 
 def _make(noun: type[Any], rows: Rows) -> Iterable[Any]:
-    # JSON comes as text, because drivers (and callers' connections) decode jsonb each in its own way.
     texts = [index for index, field in enumerate(fields(noun)) if field.name in _JSON_FIELDS]
     for row in rows.values:
         values = list(row)

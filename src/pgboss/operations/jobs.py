@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -190,8 +191,8 @@ def _refuse_large(payloads: Sequence[dict[str, JSON]], max_payload_bytes: int) -
 
 
 def _refuse_duplicates(ids: Sequence[object]) -> None:
-    if len(set(ids)) < len(ids):
-        twice = next(id for index, id in enumerate(ids) if id in ids[:index])
+    [(twice, times)] = Counter(ids).most_common(1) or [(None, 0)]
+    if times > 1:
         raise ValidationError(f"The id {twice} is given to more than one of the jobs to insert.")
 
 

@@ -38,6 +38,7 @@ def claim(queue: QueueRef, options: FetchOptions, columns: str | None = None) ->
         RETURNING {columns or job_columns("j")}
         """,
         tuple(parameters),
+        guarded=True,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pgboss.core.job import Attempt
 from pgboss.core.names import SchemaName
+from pgboss.core.options import MAX_DELAY_SECONDS
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
 from pgboss.sql.settle import attempt_arrays
@@ -33,13 +34,16 @@ def _columns(alias: str, changes: Mapping[str, str]) -> str:
 
 
 def _retry_time(now: str) -> str:
-    """When the next attempt falls due; the exponent counts this failure and stops at 16."""
+    """When the next attempt falls due; the exponent counts this failure and stops at 16.
+
+    A delay in the billions would otherwise end beyond PostgreSQL's calendar, and its job could never be failed.
+    """
     power = "pow(2, LEAST(16, f.retry_count + 1))"
     backoff = f"GREATEST(f.retry_delay, 1) * ({power} / 2 + {power} / 2 * random())"
     return f"""CASE
                WHEN f.retry_count = f.retry_limit THEN f.start_after
                WHEN NOT f.retry_backoff THEN {now} + f.retry_delay * interval '1 second'
-               ELSE {now} + LEAST(f.retry_delay_max, {backoff}) * interval '1 second'
+               ELSE {now} + LEAST(f.retry_delay_max, {backoff}, {MAX_DELAY_SECONDS}) * interval '1 second'
                END"""
 
 

@@ -13,10 +13,11 @@ _INCOMING = """
 """
 
 # pg-boss reads a start time in the database: text that ends in Z or begins with a date is an instant,
-# anything else an interval from now.
-_STARTS = r"""
+# anything else an interval from now. No backslash: it means something else where standard_conforming_strings is off.
+_STARTS = """
     CASE WHEN i.start_after IS NULL THEN {now}
-         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^\d\d\d\d-\d\d-\d\d' THEN i.start_after::timestamptz
+         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}'
+         THEN i.start_after::timestamptz
          ELSE {now} + i.start_after::interval
      END
 """

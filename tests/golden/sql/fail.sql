@@ -13,7 +13,7 @@ WITH failing AS MATERIALIZED (
     SELECT f.id, f.name, f.priority, f.data, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN 'retry' ELSE 'failed' END::"pgboss"."job_state", f.retry_limit, f.retry_count, f.retry_delay, f.retry_backoff, f.retry_delay_max, f.expire_seconds, f.deletion_seconds, f.singleton_key, f.singleton_on, f.group_id, f.group_tier, CASE
        WHEN f.retry_count = f.retry_limit THEN f.start_after
        WHEN NOT f.retry_backoff THEN "pgboss".job_now() + f.retry_delay * interval '1 second'
-       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random())) * interval '1 second'
+       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random()), 100000000000) * interval '1 second'
        END, f.created_on, f.started_on, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN NULL ELSE "pgboss".job_now() END, f.keep_until, f.new_output, f.dead_letter, f.policy, NULL::timestamptz, f.heartbeat_seconds, f.blocked, f.blocking, f.pending_dependencies, f.source_name, f.source_id, f.source_created_on, f.source_retry_count, f.source_output, f.source_root_id, f.trace_context, NULL::bool FROM failing f
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -55,7 +55,7 @@ WITH failing AS MATERIALIZED (
     SELECT f.id, f.name, f.priority, f.data, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN 'retry' ELSE 'failed' END::"pgboss"."job_state", f.retry_limit, f.retry_count, f.retry_delay, f.retry_backoff, f.retry_delay_max, f.expire_seconds, f.deletion_seconds, f.singleton_key, f.singleton_on, f.group_id, f.group_tier, CASE
        WHEN f.retry_count = f.retry_limit THEN f.start_after
        WHEN NOT f.retry_backoff THEN "pgboss".job_now() + f.retry_delay * interval '1 second'
-       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random())) * interval '1 second'
+       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random()), 100000000000) * interval '1 second'
        END, f.created_on, f.started_on, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN NULL ELSE "pgboss".job_now() END, f.keep_until, f.new_output, f.dead_letter, f.policy, NULL::timestamptz, f.heartbeat_seconds, f.blocked, f.blocking, f.pending_dependencies, f.source_name, f.source_id, f.source_created_on, f.source_retry_count, f.source_output, f.source_root_id, f.trace_context, NULL::bool FROM failing f
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -102,7 +102,7 @@ WITH failing AS MATERIALIZED (
     SELECT f.id, f.name, f.priority, f.data, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN 'retry' ELSE 'failed' END::"pgboss"."job_state", f.retry_limit, f.retry_count, f.retry_delay, f.retry_backoff, f.retry_delay_max, f.expire_seconds, f.deletion_seconds, f.singleton_key, f.singleton_on, f.group_id, f.group_tier, CASE
        WHEN f.retry_count = f.retry_limit THEN f.start_after
        WHEN NOT f.retry_backoff THEN "pgboss".job_now() + f.retry_delay * interval '1 second'
-       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random())) * interval '1 second'
+       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random()), 100000000000) * interval '1 second'
        END, f.created_on, f.started_on, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN NULL ELSE "pgboss".job_now() END, f.keep_until, f.new_output, f.dead_letter, f.policy, NULL::timestamptz, f.heartbeat_seconds, f.blocked, f.blocking, f.pending_dependencies, f.source_name, f.source_id, f.source_created_on, f.source_retry_count, f.source_output, f.source_root_id, f.trace_context, NULL::bool FROM failing f
     ON CONFLICT DO NOTHING
     RETURNING *
@@ -149,7 +149,7 @@ WITH failing AS MATERIALIZED (
     SELECT f.id, f.name, f.priority, f.data, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN 'retry' ELSE 'failed' END::"pgboss"."job_state", f.retry_limit, f.retry_count, f.retry_delay, f.retry_backoff, f.retry_delay_max, f.expire_seconds, f.deletion_seconds, f.singleton_key, f.singleton_on, f.group_id, f.group_tier, CASE
        WHEN f.retry_count = f.retry_limit THEN f.start_after
        WHEN NOT f.retry_backoff THEN "pgboss".job_now() + f.retry_delay * interval '1 second'
-       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random())) * interval '1 second'
+       ELSE "pgboss".job_now() + LEAST(f.retry_delay_max, GREATEST(f.retry_delay, 1) * (pow(2, LEAST(16, f.retry_count + 1)) / 2 + pow(2, LEAST(16, f.retry_count + 1)) / 2 * random()), 100000000000) * interval '1 second'
        END, f.created_on, f.started_on, CASE WHEN f.retry_count < f.retry_limit AND NOT f.is_final THEN NULL ELSE "pgboss".job_now() END, f.keep_until, f.new_output, f.dead_letter, f.policy, NULL::timestamptz, f.heartbeat_seconds, f.blocked, f.blocking, f.pending_dependencies, f.source_name, f.source_id, f.source_created_on, f.source_retry_count, f.source_output, f.source_root_id, f.trace_context, NULL::bool FROM failing f
     ON CONFLICT DO NOTHING
     RETURNING *

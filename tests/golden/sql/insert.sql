@@ -4,7 +4,8 @@ WITH queue AS MATERIALIZED (
         ), incoming AS MATERIALIZED (
             SELECT i.*, 
     CASE WHEN i.start_after IS NULL THEN "pgboss".job_now()
-         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^\d\d\d\d-\d\d-\d\d' THEN i.start_after::timestamptz
+         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}'
+         THEN i.start_after::timestamptz
          ELSE "pgboss".job_now() + i.start_after::interval
      END
  AS starts
@@ -53,7 +54,8 @@ WITH queue AS MATERIALIZED (
         ), incoming AS MATERIALIZED (
             SELECT i.*, 
     CASE WHEN i.start_after IS NULL THEN "pgboss".job_now()
-         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^\d\d\d\d-\d\d-\d\d' THEN i.start_after::timestamptz
+         WHEN i.start_after LIKE '%Z' OR i.start_after ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}'
+         THEN i.start_after::timestamptz
          ELSE "pgboss".job_now() + i.start_after::interval
      END
  AS starts
