@@ -14,6 +14,8 @@ __all__ = ["place", "read_conninfo"]
 # A dead peer is noticed in about half a minute instead of hours; anything in the connection string wins.
 CONNECTION_DEFAULTS: dict[str, Any] = {
     "application_name": "pgboss",
+    # Also where the database says SQL_ASCII, of which psycopg would give bytes.
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from select import select
+from select import POLLIN, poll
 from typing import Any, Protocol, TypeVar
 
 from psycopg import AsyncConnection, Connection
@@ -31,8 +31,10 @@ class _Socket(Protocol):
 
 def _has_news(connection: _Socket) -> bool:
     """Whether something arrived on an idle connection: most likely that its server has gone."""
-    readable, _, _ = select([connection], [], [], 0)
-    return bool(readable)
+    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
+    watched = poll()
+    watched.register(connection, POLLIN)
+    return bool(watched.poll(0))
 
 
 async def _acheck(connection: AsyncConnection[Any]) -> None:

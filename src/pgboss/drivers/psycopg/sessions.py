@@ -25,6 +25,11 @@ def _parameters(statement: Statement) -> tuple[Any, ...] | None:
     return (statement.parameters or None) if isinstance(statement, Query) else None
 
 
+def _is_binary(statement: Statement) -> bool:
+    """Whether to ask for binary answers, which read the same whatever DateStyle the server or the caller has set."""
+    return isinstance(statement, Query)
+
+
 def _needs_savepoint(statement: Statement) -> bool:
     return isinstance(statement, Query) and statement.guarded
 
@@ -52,7 +57,11 @@ class AsyncPsycopgSession:
 
     async def _execute(self, statement: Statement) -> Rows:
         async with AsyncRawCursor(self._connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(statement.sql, _parameters(statement), prepare=False)
+            await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
+            if self._connection.pgconn.pipeline_status:
+                # In a caller's pipeline: leaving one of ours within it brings the answer.
+                async with self._connection.pipeline():
+                    pass
             values = await cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
 
@@ -81,7 +90,10 @@ class PsycopgSession:
 
     def _execute(self, statement: Statement) -> Rows:
         with RawCursor(self._connection, row_factory=tuple_row) as cursor:
-            cursor.execute(statement.sql, _parameters(statement), prepare=False)
+            cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
+            if self._connection.pgconn.pipeline_status:
+                with self._connection.pipeline():
+                    pass
             values = cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
 
