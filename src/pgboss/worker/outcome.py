@@ -48,6 +48,11 @@ class Finished:
     outcome: Outcome
     is_substitute: bool = False
 
+    @property
+    def characters(self) -> int:
+        """The length of the output to be written."""
+        return 0 if isinstance(self.outcome, GivenBack) else len(self.outcome.output or "")
+
 
 def failed_with(error: BaseException, *, is_final: bool = False) -> Failed:
     """The outcome of an attempt that ended with this error, whose traceback begins where the handler does."""

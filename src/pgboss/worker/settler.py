@@ -29,6 +29,8 @@ from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, failed
 __all__ = ["Settler"]
 
 BATCH = 1000
+# A statement may not grow beyond what a connection takes, however large the outputs that have gathered.
+BATCH_CHARACTERS = 16_000_000
 BACKLOG_LIMIT = 2000
 
 logger = logging.getLogger("pgboss.worker")
@@ -70,7 +72,16 @@ class Settler:
         while True:
             await self._wakeup.wait(None)
             while self._pending:
-                await self._flush([self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))])
+                await self._flush(self._next_batch())
+
+    def _next_batch(self) -> list[Finished]:
+        batch: list[Finished] = []
+        characters = 0
+        while self._pending and len(batch) < BATCH and characters < BATCH_CHARACTERS:
+            finished = self._pending.popleft()
+            characters += finished.characters
+            batch.append(finished)
+        return batch
 
     async def drain(self, queue: str | None = None) -> None:
         """Wait until everything is written, or everything of one queue."""
