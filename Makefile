@@ -1,6 +1,8 @@
 # Every target sets up what it needs by itself, and sets nothing up again while the locks stay the same.
 
 PYTHON ?= python3
+# Most tests wait for servers and processes, so that a machine of two cores takes three at a time.
+WORKERS ?= 3
 ARGS ?=
 
 # Old Pythons could not even read the tools, so they are asked their age first.
@@ -10,11 +12,11 @@ SET_UP = @$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit( \
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt sync golden prove dev lock
+.PHONY: help setup demo test check fmt sync golden prove prove-postgres soak dev lock
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\): ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
-		do printf '%-14s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
+		do printf '%-21s %s\n' "$$target" "$$what"; done
 	@echo '  PYTHON=python3.12 picks the Python; ARGS="-k name" goes to pytest, or to the command behind the target.'
 
 setup: ## Install everything: Python packages, Node, npm pg-boss
@@ -26,11 +28,20 @@ demo: ## Run the document platform of examples/ on real documents
 
 test: ## Run the tests (all but the long proofs)
 	$(SET_UP) dev
-	@$(BIN)/pytest -m "not prove" $(ARGS)
+	@$(BIN)/pytest -m "not prove" -n $(WORKERS) --dist worksteal $(ARGS)
 
-prove: ## Run the long proofs
+prove: ## Run the long proofs, and the suites on every supported PostgreSQL
 	$(SET_UP) dev
 	@$(BIN)/pytest -m prove $(ARGS)
+	@$(BIN)/python tools/prove_postgres.py -- $(ARGS)
+
+prove-postgres: ## Run the suites behind a database on each PostgreSQL from 14 to 18
+	$(SET_UP) dev
+	@$(BIN)/python tools/prove_postgres.py $(ARGS)
+
+soak: ## Run four instances, Node's and ours, for half an hour while they are killed at random
+	$(SET_UP) dev
+	@$(BIN)/pytest -m soak -s $(ARGS)
 
 check: ## Lint, types, import rules, and that generated files and locks are fresh
 	$(SET_UP) dev

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Generator
+
+import pytest
 
 from support.boss import boss, make_boss
 from support.node import node_boss
@@ -14,3 +17,11 @@ __all__ = ["boss", "database_url", "make_boss", "node_boss", "postgres"]
 # interrupt a program.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What tests have printed and logged goes from process to process as UTF-8, which a lone surrogate is not."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report

@@ -6,7 +6,8 @@
 
 In ``locks/``, ``dev.txt`` holds everything and ``demo.txt`` the part of it that the example needs, at the same
 versions, so that one ``.venv`` serves both. The package itself never goes to the resolver: what it asks for is
-spelled out instead. The interop tests' ``package-lock.json`` is renewed with them.
+spelled out instead. The interop tests' two ``package-lock.json`` are renewed with them, and
+so are the servers of ``prove_postgres.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import sys
 import tomllib
 from typing import Any
 
-from set_up import ROOT, find_uv, run_npm
+from prove_postgres import ITS_PYTHON, MAJORS, PACKAGE, lock_of
+from set_up import NODE_FOLDER, RELEASES_FOLDER, ROOT, find_uv, run_npm
 
 LOCKS = ROOT / "locks"
 EDITABLE = "editables"  # What hatchling adds to its own requirements for an editable install.
@@ -39,7 +41,10 @@ def main() -> None:
     if not options.check:
         for name in PURPOSES:
             renew(project, name, upgrade=options.upgrade)
-        run_npm("install", "--package-lock-only")
+        for major in MAJORS:
+            renew_postgres(major, upgrade=options.upgrade)
+        for folder in (NODE_FOLDER, RELEASES_FOLDER):
+            run_npm("install", "--package-lock-only", folder=folder)
     elif stale := [name for name in PURPOSES if not is_fresh(project, name)]:
         sys.exit(f"Stale: {', '.join(f'locks/{name}.txt' for name in stale)}. Run `make lock`.")
 
@@ -85,6 +90,14 @@ def renew(project: Project, name: str, *, upgrade: bool) -> None:
     requirements = "\n".join(project.requirements(name))
     subprocess.run(command, input=requirements, text=True, check=True)
     path.write_text(header(project, name) + path.read_text())
+
+
+def renew_postgres(major: int, *, upgrade: bool) -> None:
+    """The programs of one PostgreSQL, for `make prove-postgres`: nothing that is installed into ``.venv``."""
+    command = [find_uv(), "pip", "compile", "-", "--output-file", str(lock_of(major)), "--quiet"]
+    command += ["--python-version", ITS_PYTHON, "--generate-hashes", "--no-annotate", "--no-header"]
+    command += ["--no-emit-index-url", "--no-emit-find-links", *(["--upgrade"] if upgrade else [])]
+    subprocess.run(command, input=f"{PACKAGE}=={major}.*", text=True, check=True)
 
 
 def header(project: Project, name: str) -> str:

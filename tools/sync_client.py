@@ -26,10 +26,10 @@ RULES = {
     r"\bawait ": "",
     r"\b__aenter__\b": "__enter__",
     r"\b__aexit__\b": "__exit__",
-    # The client calls its own alias Connection, so psycopg's needs another name.
-    r"\bfrom psycopg import AsyncConnection\b": "from psycopg import Connection as SyncConnection",
-    r"\bAsyncConnection\b": "SyncConnection",
-    r"\bAsyncDatabase\b": "Database",
+    r"\bAsyncCallers(Connection|Pool)\b": r"Callers\1",
+    r"\bAsyncJobWatch\b": "JobWatch",
+    r"\bAnyAsyncDatabase\b": "AnyDatabase",
+    r"\bchoose_async_database\b": "choose_database",
     r"\bpgboss\.client\b": "pgboss.sync",
     r"\bClient\b": "SyncPgBoss",
     r"\bEvery call, async: methods of one line each over operations, and no loops\.": (

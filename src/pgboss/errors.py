@@ -6,14 +6,22 @@ A message says what was wrong, with which value, and what to do about it. Decisi
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DatabaseError",
     "DatabaseUnavailableError",
     "EmbeddedServerError",
+    "HandlerProcessError",
+    "HandlerResultError",
     "HandlerTimeoutError",
+    "JobCancelledError",
     "JobConflictError",
+    "JobFailedError",
+    "JobNotFoundError",
+    "LeaseLostError",
     "PayloadError",
     "PgBossError",
     "QueueNotFoundError",
@@ -22,6 +30,8 @@ __all__ = [
     "SchemaVersionError",
     "StoppedError",
     "ValidationError",
+    "WaitTimeoutError",
+    "WorkerProcessError",
 ]
 
 
@@ -93,8 +103,48 @@ class JobConflictError(ConflictError):
     """Jobs could not be created or moved because another job holds their slot."""
 
 
+class HandlerProcessError(PgBossError):
+    """The process in which a handler worked was killed, or ended itself; the message says how."""
+
+
+class WorkerProcessError(PgBossError):
+    """A worker process could not be started, for a reason that is no error of this package."""
+
+
+class HandlerResultError(PgBossError):
+    """A handler returned what says nothing about its jobs, or ended the transaction in which they were to complete."""
+
+
 class HandlerTimeoutError(PgBossError):
     """A handler ran longer than its job's ``expire_in_seconds``."""
+
+
+class JobNotFoundError(PgBossError):
+    """There is no such job, or there is none any more: it was deleted, or removed when its time had come."""
+
+
+class JobFailedError(PgBossError):
+    """The result of a job was asked for, and it failed for good.
+
+    Attributes:
+        job: its :class:`~pgboss.core.job.JobDetails`; ``job.output`` says why.
+    """
+
+    def __init__(self, message: str, *, job: Any) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class JobCancelledError(JobFailedError):
+    """The result of a job was asked for, and it was cancelled."""
+
+
+class WaitTimeoutError(PgBossError, TimeoutError):
+    """A job had not ended when the time to wait for it was over; the job itself goes on."""
+
+
+class LeaseLostError(PgBossError):
+    """No heartbeat of a job got through for as long as its lease lasts, so that another worker may be running it."""
 
 
 class SchemaError(PgBossError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic import ValidationError as InvalidSettings
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,7 +22,9 @@ class Settings(BaseSettings):
         pgboss_schema: ``PGBOSS_SCHEMA``, the schema pg-boss lives in; in double quotes to keep capitals.
         pgboss_concurrency: ``PGBOSS_CONCURRENCY``, how many jobs of one queue a worker process runs at once.
         pgboss_pool_size: ``PGBOSS_POOL_SIZE``, the most connections of the pool.
-        pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
+        pgboss_pooler: ``PGBOSS_POOLER``, whether a pooler is between us and the server that works in ``transaction``
+            mode; one in ``session`` mode is as good as none. ``auto`` finds out.
+    pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
         pgboss_data_dir: ``PGBOSS_DATA_DIR``, where embedded servers keep their data; empty means a folder of this
             user's.
         pgboss_postgres_bin: ``PGBOSS_POSTGRES_BIN``, the folder of the programs an embedded server is run from; empty
@@ -34,6 +38,7 @@ class Settings(BaseSettings):
     pgboss_schema: str = "pgboss"
     pgboss_concurrency: int = Field(default=5, ge=1, le=10_000)
     pgboss_pool_size: int = Field(default=10, ge=1, le=1_000)
+    pgboss_pooler: Literal["auto", "session", "transaction"] = "auto"
     pgboss_max_payload_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     pgboss_data_dir: str = ""
     pgboss_postgres_bin: str = ""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
 import pytest
 
@@ -33,7 +32,7 @@ from support.command_line import CommandLine, Outcome, RunningProgram
 from support.postgres import fresh_database_name, sql, sql_value
 
 PASSWORD = "s3cr3t-Password"
-ID = str(uuid4())
+ID = "6f1e8a0c-96fb-4b6e-9a53-3fd3a1b9bb11"
 NEED_A_SCHEMA = [
     ["send", "mail", "1"],
     ["send", "mail", "1", "--create-queue"],

@@ -47,15 +47,90 @@ def test_migrate_beside_a_schema_that_differs_by_case(bare: CommandLine) -> None
     assert bare("migrate", "--schema", "jobs", "--allow-case-variant").code == 0
 
 
-def test_migrate_leaves_an_older_schema_and_says_what_to_do(pgboss: CommandLine) -> None:
+def test_doctor_cannot_check_an_older_schema_and_says_how_to_upgrade(pgboss: CommandLine) -> None:
     sql(pgboss.database_url, "UPDATE pgboss.version SET version = 40")
 
-    for command in ("migrate", "doctor"):
-        refused = pgboss(command)
-        assert (refused.code, refused.out) == (4, "")
-        assert "is at version 40" in refused.err
-    assert "npx pg-boss@12.38 migrate --schema 'pgboss'" in pgboss("migrate").err
-    assert sql_value(pgboss.database_url, "SELECT version FROM pgboss.version") == 40
+    refused = pgboss("doctor")
+
+    assert (refused.code, refused.out) == (4, "")
+    assert "is at version 40" in refused.err
+    assert "pgboss migrate --schema 'pgboss'" in refused.err
+
+
+@pytest.fixture
+def older(pgboss: CommandLine) -> CommandLine:
+    """A schema as version 45 was, with one queue of its own table."""
+    pgboss.ok("queues", "create", "own", "--partition")
+    table = sql_value(pgboss.database_url, "SELECT table_name FROM pgboss.queue")
+    indexes = ", ".join(f"pgboss.{leaf}_i{number}" for leaf in ("job_common", table) for number in (14, 15, 16, 17))
+    sql(
+        pgboss.database_url,
+        f"""
+        DROP INDEX {indexes};
+        ALTER TABLE pgboss.queue DROP COLUMN retained_count, DROP COLUMN retained_on;
+        UPDATE pgboss.version SET version = 45
+        """,
+    )
+    return pgboss
+
+
+def test_migrate_upgrades_an_older_schema_and_builds_its_indexes(older: CommandLine) -> None:
+    outcome = older.ok("migrate")
+
+    assert outcome.startswith(
+        "Upgraded the schema pgboss from version 45 to 46.\nCompleted live_index_build on job_common.\n"
+    )
+    assert outcome.count("Completed ") == 8
+    assert older.ok("doctor") == "The schema pgboss is as it should be.\n"
+    assert older.ok("migrate") == f"The schema pgboss is at version {SCHEMA_VERSION} already.\n"
+
+
+def test_migrate_says_what_is_left_to_others(older: CommandLine) -> None:
+    # Somebody is running a command already, so no other is begun.
+    sql(
+        older.database_url,
+        "INSERT INTO pgboss.bam (name, version, status, table_name, command, started_on)"
+        " VALUES ('theirs', 45, 'in_progress', 'job_common', 'SELECT 1', now())",
+    )
+
+    outcome = older("migrate")
+
+    assert (outcome.code, outcome.out) == (0, "Upgraded the schema pgboss from version 45 to 46.\n")
+    assert outcome.err.startswith("9 commands that were put off are left to whoever")
+
+
+def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(older: CommandLine) -> None:
+    plan = older.ok("migrate", "--dry-run")
+
+    assert plan == older.ok("plans", "migrate", "--from", "45")
+    assert sql_value(older.database_url, "SELECT version FROM pgboss.version") == 45
+    sql(older.database_url, plan)
+    assert sql_value(older.database_url, "SELECT version FROM pgboss.version") == 46
+    again = older("migrate", "--dry-run")
+    assert (again.code, again.out, again.err) == (0, "", "There is nothing to do in the schema pgboss.\n")
+
+
+def test_a_dry_run_where_nothing_is_installed(bare: CommandLine) -> None:
+    assert bare.ok("migrate", "--dry-run") == bare.ok("plans", "create")
+    assert not has_schema(bare.database_url)
+
+
+def test_a_migration_that_finds_the_tables_in_use_changes_nothing(
+    older: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgboss.sql.locks.WAIT_MILLISECONDS", 200)
+    with psycopg.connect(older.database_url) as holder:
+        holder.execute("LOCK TABLE pgboss.queue IN ACCESS SHARE MODE")
+        refused = older("migrate")
+
+    assert (refused.code, refused.out) == (4, "")
+    assert "Nothing has changed; try again" in refused.err
+    assert sql_value(older.database_url, "SELECT version FROM pgboss.version") == 45
+
+
+@pytest.mark.parametrize("version", [24, 46])
+def test_there_is_a_plan_for_versions_that_can_be_upgraded_only(bare: CommandLine, version: int) -> None:
+    assert bare("plans", "migrate", "--from", str(version)).code == 2
 
 
 def test_migrate_leaves_a_newer_schema(pgboss: CommandLine) -> None:

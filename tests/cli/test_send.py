@@ -68,6 +68,18 @@ def test_every_option_reaches_the_job(pgboss: CommandLine, installed: SyncPgBoss
     assert job.keep_until == job.start_after + timedelta(seconds=11)
 
 
+def test_one_job_a_slot_of_time(pgboss: CommandLine, installed: SyncPgBoss, queue: str) -> None:
+    throttled = ("send", queue, "1", "--singleton-seconds", 50_000_000)
+    assert sent(installed, pgboss.ok(*throttled)).singleton_on is not None
+
+    refused = pgboss(*throttled)
+    assert (refused.code, refused.out) == (1, "")
+    assert "its slot in queue 'mail', is taken" in refused.err
+
+    assert sent(installed, pgboss.ok(*throttled, "--singleton-next-slot")).start_after > datetime.now(UTC)
+    assert pgboss(*throttled, "--singleton-next-slot").code == 1
+
+
 def test_options_may_be_turned_off(pgboss: CommandLine, installed: SyncPgBoss, queue: str) -> None:
     job = sent(installed, pgboss.ok("send", queue, "1", "--no-retry-backoff", "--retry-limit", 0))
 

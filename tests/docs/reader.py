@@ -138,8 +138,10 @@ class Reader:
             "HOME": str(self._folder),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "error",
-            # The reader's pytest, without the plugins of this suite.
+            # The reader's pytest, without the plugins of this suite, but with ours and one that runs async tests.
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTEST_ADDOPTS": "-p pytest_asyncio.plugin -p pgboss.testing.plugin "
+            "-o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function",
         }
 
     def _expect(self, line: str) -> None:

@@ -14,7 +14,9 @@ from docs.pages import ROOT, table_rows
 from document_pipeline.settings import PipelineSettings
 from pgboss import PgBoss, QueueOptions, SendOptions, SyncPgBoss
 from pgboss.client.base import ClientKeywords
-from pgboss.core.options import FetchOptions
+from pgboss.core.instance_options import InstanceOptions
+from pgboss.core.options import FetchOptions, UpdateOptions
+from pgboss.core.work_options import WorkOptions
 from pgboss.settings import Settings
 from support.node_process import FOLDER as NODE_FOLDER
 
@@ -36,10 +38,11 @@ def our_calls() -> set[str]:
 
 
 def our_options() -> set[str]:
-    """The options of jobs, queues, fetches and instances."""
-    keywords = {field.name for kind in (SendOptions, QueueOptions, FetchOptions) for field in fields(kind)}
+    """The options of jobs, queues, fetches, workers and instances."""
+    kinds = (SendOptions, UpdateOptions, QueueOptions, FetchOptions, WorkOptions, InstanceOptions)
+    keywords = {field.name for kind in kinds for field in fields(kind)}
     keywords |= set(get_type_hints(ClientKeywords)) | set(inspect.signature(PgBoss.__init__).parameters)
-    return keywords - {"self", "client"}
+    return keywords - {"self", "options"}
 
 
 def our_parameters() -> set[str]:
@@ -83,7 +86,8 @@ def test_every_name_that_is_said_to_be_ours_is() -> None:
 def test_the_sync_twin_has_every_call_but_the_loops() -> None:
     sync = {name for name, _ in inspect.getmembers(SyncPgBoss, inspect.isfunction) if not name.startswith("_")}
 
-    assert our_calls() - sync == {"work", "off_work", "serve", "hurry"}
+    loops = "work off_work notify_worker get_wip_data serve hurry on off supervise get_spy clear_spies"
+    assert our_calls() - sync == set(loops.split())
 
 
 @pytest.mark.node

@@ -2,113 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterator
 
-import psycopg
 import pytest
 
-from pgboss import PgBoss, QueueOptions, SyncPgBoss
+from drivers.callers import DRIVERS, Driver
+from pgboss import SyncPgBoss
+from support.postgres import PostgresServer, fresh_database_name, sql
+
+EMPTIED = """
+    UPDATE pgboss.queue SET dead_letter = NULL;
+    DELETE FROM pgboss.job;
+    SELECT pgboss.delete_queue(name) FROM pgboss.queue;
+    DROP TABLE IF EXISTS mine;
+"""
 
 
-class Driver(Protocol):
-    """A way to make calls, and to make them in a transaction of the caller's."""
-
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Make a call on connections of its own."""
-
-    async def call_in(self, connection: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Make a call in the caller's transaction."""
-
-    def connection(self, *, autocommit: bool = False) -> Any:
-        """An async context manager that gives a connection of the caller's."""
-
-    async def execute(self, connection: Any, statement: str) -> list[tuple[Any, ...]]:
-        """What the caller does on the connection by itself."""
-
-    async def commit(self, connection: Any) -> None: ...
-
-    async def rollback(self, connection: Any) -> None: ...
+@pytest.fixture(scope="session")
+def shared_url(postgres: PostgresServer) -> Iterator[str]:
+    """A database with the schema in it for all tests of this folder: they are many, and installing takes longer."""
+    name = fresh_database_name("drivers")
+    url = postgres.create_database(name, "template0")
+    with SyncPgBoss(url):
+        yield url
+    postgres.drop_database(name)
 
 
-class AsyncPsycopgDriver:
-    """``PgBoss`` and the caller's ``psycopg.AsyncConnection``."""
-
-    def __init__(self, url: str, boss: PgBoss) -> None:
-        self._url = url
-        self._boss = boss
-
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return await getattr(self._boss, method)(*args, **kwargs)
-
-    async def call_in(self, connection: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        return await self.call(method, *args, connection=connection, **kwargs)
-
-    @asynccontextmanager
-    async def connection(self, *, autocommit: bool = False) -> AsyncIterator[Any]:
-        connection = await psycopg.AsyncConnection.connect(self._url, autocommit=autocommit)
-        try:
-            yield connection
-        finally:
-            await connection.close()
-
-    async def execute(self, connection: Any, statement: str) -> list[tuple[Any, ...]]:
-        cursor = await connection.execute(statement)
-        return await cursor.fetchall() if cursor.description else []
-
-    async def commit(self, connection: Any) -> None:
-        await connection.commit()
-
-    async def rollback(self, connection: Any) -> None:
-        await connection.rollback()
-
-
-class SyncPsycopgDriver:
-    """``SyncPgBoss`` and the caller's ``psycopg.Connection``."""
-
-    def __init__(self, url: str, boss: SyncPgBoss) -> None:
-        self._url = url
-        self._boss = boss
-
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self._boss, method)(*args, **kwargs)
-
-    async def call_in(self, connection: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        return await self.call(method, *args, connection=connection, **kwargs)
-
-    @asynccontextmanager
-    async def connection(self, *, autocommit: bool = False) -> AsyncIterator[Any]:
-        connection = psycopg.connect(self._url, autocommit=autocommit)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    async def execute(self, connection: Any, statement: str) -> list[tuple[Any, ...]]:
-        cursor = connection.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
-    async def commit(self, connection: Any) -> None:
-        connection.commit()
-
-    async def rollback(self, connection: Any) -> None:
-        connection.rollback()
-
-
-@asynccontextmanager
-async def async_psycopg(url: str) -> AsyncIterator[Driver]:
-    async with PgBoss(url, supervise=False, queue_defaults=QueueOptions(), pool_size=3) as boss:
-        yield AsyncPsycopgDriver(url, boss)
-
-
-@asynccontextmanager
-async def sync_psycopg(url: str) -> AsyncIterator[Driver]:
-    with SyncPgBoss(url, queue_defaults=QueueOptions(), pool_size=3) as boss:
-        yield SyncPsycopgDriver(url, boss)
-
-
-DRIVERS: dict[str, Callable[[str], Any]] = {"psycopg-async": async_psycopg, "psycopg-sync": sync_psycopg}
+@pytest.fixture
+def database_url(shared_url: str) -> str:
+    """The URL of a database with the schema and nothing in it."""
+    sql(shared_url, EMPTIED)
+    return shared_url
 
 
 @pytest.fixture(params=DRIVERS)

@@ -6,11 +6,12 @@ allow and once with everything. A parameter of a type without a sample fails: ad
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import pkgutil
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib import import_module
 from textwrap import dedent
 from types import NoneType, UnionType
@@ -20,33 +21,92 @@ from uuid import UUID
 import pytest
 
 from pgboss import sql
+from pgboss.core.due import Occurrence, ScheduleRow
+from pgboss.core.flow import DependencyRef
+from pgboss.core.groups import GroupConcurrency
+from pgboss.core.instance import InstanceReport, PoolCounts
 from pgboss.core.job import Attempt
 from pgboss.core.names import SchemaName
-from pgboss.core.options import FetchOptions
+from pgboss.core.options import FetchOptions, UpdateOptions
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
-from pgboss.schema.texts import install_statements
+from pgboss.schema.texts import (
+    MANAGED_FUNCTIONS,
+    OWN_FUNCTIONS,
+    install_statements,
+    managed_functions,
+    own_function,
+)
+from pgboss.schema.upgrade import upgrade_statements
+from pgboss.sql.claim import claim
 from support.golden import GOLDEN, check_golden
 
 SCHEMA = SchemaName()
 JOB_ID = UUID("01890000-0000-7000-8000-000000000001")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
+EVERY_CHANGE = UpdateOptions(
+    singleton_key="k",
+    match="oldest",
+    priority=1,
+    start_after="5 minutes",
+    retry_limit=1,
+    retry_delay=1,
+    retry_backoff=True,
+    retry_delay_max=1,
+    expire_in_seconds=1,
+    retention_seconds=1,
+    delete_after_seconds=1,
+    heartbeat_seconds=10,
+    dead_letter="dead",
+    group_id="g",
+    group_tier="t",
+)
+QUEUE = QueueRef(SCHEMA, "mail", "job_common", "standard", notify=True)
+
 SAMPLES: dict[object, object] = {
     SchemaName: SCHEMA,
-    QueueRef: QueueRef(SCHEMA, "mail", "job_common", "standard", notify=True),
+    QueueRef: QUEUE,
     str: "mail",
     int: 1,
     float: 1.0,
     bool: True,
     UUID: JOB_ID,
     datetime: NOON,
-    FetchOptions: FetchOptions(min_priority=1, max_priority=9),
+    date: NOON.date(),
+    FetchOptions: FetchOptions(
+        min_priority=1, max_priority=9, ignore_groups=["a"], group_concurrency=GroupConcurrency(1, {"gold": 5})
+    ),
+    UpdateOptions: EVERY_CHANGE,
+    InstanceReport: InstanceReport(
+        JOB_ID,
+        "web",
+        "host",
+        1,
+        "1",
+        "Python",
+        30,
+        True,
+        True,
+        True,
+        False,
+        False,
+        PoolCounts(10, 2, 1, 0),
+        "[]",
+        "{}",
+        "{}",
+    ),
+    DependencyRef: DependencyRef("mail", JOB_ID),
     Sequence[str]: ["mail"],
     Sequence[str | None]: ['{"a": 1}'],
     Sequence[bool]: [True],
     Sequence[float]: [1.5],
     Sequence[UUID]: [JOB_ID],
+    tuple[datetime, UUID]: (NOON, JOB_ID),
+    tuple[str, str]: ("mail", "k"),
+    Sequence[tuple[str, str, UUID]]: [("mail", "k", JOB_ID)],
+    Sequence[Occurrence]: [Occurrence("mail", "k", "* * * * *", "mail__k", "2026-01-31 12:00:00")],
+    Sequence[tuple[ScheduleRow, str]]: [(ScheduleRow("mail", "k", "cron", "FREQ=DAILY", "UTC", None, 0), "rrule")],
     Sequence[Attempt]: [Attempt(JOB_ID, 0, NOON)],
     Mapping[str, Sequence[str]]: {"job_common": ["mail"], "j0123": ["own"]},
     Mapping[str, object]: {"policy": "short"},
@@ -54,8 +114,8 @@ SAMPLES: dict[object, object] = {
     Mapping[str, Any]: {"lock_timeout": "0", "idle_timeout": "0"},
 }
 # Where a type does not tell what is meant.
-NAMED: dict[str, object] = {"columns": "j.id"}
-LITTLE: dict[object, object] = {bool: False, FetchOptions: FetchOptions()}
+NAMED: dict[str, object] = {}
+LITTLE: dict[object, object] = {bool: False, FetchOptions: FetchOptions(), UpdateOptions: UpdateOptions(id=JOB_ID)}
 
 TOPICS = [module.name for module in pkgutil.iter_modules(sql.__path__)]
 
@@ -67,8 +127,21 @@ def test_statements(topic: str) -> None:
     check_golden(f"sql/{topic}.sql", "\n\n".join(blocks))
 
 
+@pytest.mark.parametrize("policy", ["singleton", "stately", "key_strict_fifo"])
+def test_claims_that_mind_keys(policy: str) -> None:
+    queue = dataclasses.replace(QUEUE, policy=policy)
+    check_golden(f"claims/{policy}.sql", dedent(claim(queue, FetchOptions()).sql).strip())
+
+
 def test_every_kept_file_has_its_topic() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("sql/*.sql")) == sorted(TOPICS)
+
+
+@pytest.mark.parametrize("version", [25, 40, 45])
+def test_upgrades(version: int) -> None:
+    functions = {own_function(SCHEMA, name) for name in OWN_FUNCTIONS} | {managed_functions(SCHEMA, *MANAGED_FUNCTIONS)}
+    steps = [statement for statement in upgrade_statements(SCHEMA, version) if statement not in functions]
+    check_golden(f"upgrades/from_{version}.sql", "\n\n".join(statement.strip() for statement in steps))
 
 
 def test_schema() -> None:

@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
-from pgboss import QueueOptions
-from support.boss import BossFactory
-from support.node import NodeBossFactory
 from support.twins import NODE_SCHEMA, OUR_SCHEMA, Twins
 
 pytestmark = pytest.mark.node
-
-
-@pytest.fixture
-async def twins(database_url: str, node_boss: NodeBossFactory, make_boss: BossFactory) -> Twins:
-    node = await node_boss(NODE_SCHEMA)
-    ours = await make_boss(schema=OUR_SCHEMA, queue_defaults=QueueOptions())
-    return Twins(database_url, node, ours)
 
 
 async def create(twins: Twins, name: str, node: dict[str, Any] | None = None, **ours: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pgboss import PgBoss
 from pgboss.core.query import Atomic, Query, Rows
 from pgboss.operations import maintain as operations
-from pgboss.sql import fail, maintain
+from pgboss.sql import fail, maintain, walk
 from support.postgres import sql
 from support.upkeep import SCHEMA, add_jobs
 
@@ -59,7 +59,7 @@ async def big_table(request: pytest.FixtureRequest, boss: PgBoss, database_url: 
 def plan(url: str, query: Query) -> list[dict[str, Any]]:
     """The nodes of the statement's plan, as the walks run it."""
     with psycopg.connect(url) as connection, psycopg.RawCursor(connection) as cursor:
-        cursor.execute(maintain.walk_by_key().sql)
+        cursor.execute(walk.walk_by_key().sql)
         cursor.execute("EXPLAIN (FORMAT JSON) " + query.sql, query.parameters)
         [(explained,)] = cursor.fetchall()
     return list(nodes(explained[0]["Plan"]))
@@ -93,7 +93,7 @@ async def test_the_sweeps_read_active_rows_only(big_table: str, what: str) -> No
 async def test_every_batch_asks_for_the_order_of_keys(batch: Atomic[Any]) -> None:
     steps = iter(batch)
     before_last = [next(steps), steps.send(Rows()), steps.send(Rows())]
-    assert maintain.walk_by_key() in before_last
+    assert walk.walk_by_key() in before_last
     steps.close()
 
 

@@ -21,11 +21,11 @@ class BossFactory(Protocol):
 
 @pytest.fixture
 async def make_boss(database_url: str) -> AsyncIterator[BossFactory]:
-    """Instances that stop with the test, at once. Background upkeep is off unless asked for."""
+    """Instances that stop with the test, at once. Background upkeep and schedules are off unless asked for."""
     async with AsyncExitStack() as stack:
 
         async def create(**options: Any) -> PgBoss:
-            instance = PgBoss(database_url, **({"supervise": False, "pool_size": 4} | options))
+            instance = PgBoss(database_url, **({"supervise": False, "schedule": False, "pool_size": 4} | options))
             await instance.start()
             stack.push_async_callback(instance.stop, timeout=0)
             return instance

@@ -141,13 +141,25 @@ class RunningProgram:
         return found
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    @property
     def output(self) -> str:
         """What it wrote so far."""
         return "\n".join(self._said)
 
     async def stop(self, number: signal.Signals) -> int:
         """Send a signal, wait for the end, and return the exit code."""
-        self._process.send_signal(number)
+        self.send(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for the end, and return the exit code."""
         async with asyncio.timeout(LONGEST_SECONDS):
             code = await self._process.wait()
             await self._reader

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from getpass import getuser
 from typing import Any, Protocol, Self
 
@@ -36,9 +37,31 @@ class NodeBoss:
         self.name = name
 
     @classmethod
-    async def create(cls, process: NodeProcess, dsn: str, *, name: str = "main", **options: Any) -> Self:
-        """Construct an instance, not started; ``options`` are pg-boss's own."""
-        await process.request("create", boss=name, options={**connection_options(dsn), **options})
+    async def create(
+        cls,
+        process: NodeProcess,
+        dsn: str,
+        *,
+        name: str = "main",
+        traced: bool = False,
+        clock: datetime | None = None,
+        **options: Any,
+    ) -> Self:
+        """Construct an instance, not started; ``options`` are pg-boss's own.
+
+        Args:
+            process: where it runs.
+            dsn: its database.
+            name: what it is called in the process.
+            traced: whether the OpenTelemetry SDK collects its spans, and jobs carry their trace.
+            clock: where its test clock stands first.
+            **options: pg-boss's own.
+        """
+        given = {**connection_options(dsn), **options}
+        if traced or clock is not None:
+            await process.request("createWith", boss=name, options=given, traced=traced, start=clock)
+        else:
+            await process.request("create", boss=name, options=given)
         return cls(process, name)
 
     async def call(self, method: str, *args: Any) -> Any:
@@ -82,6 +105,11 @@ class NodeBoss:
         wanted, what = self._about("handled", queue), f"{self.name} to finish work on {queue}"
         events = await self.process.event(wanted, what, number=number)
         return [Handled(event["jobs"], event["outcome"], event.get("result"), event["aborted"]) for event in events]
+
+    async def tick(self, length: timedelta) -> None:
+        """Move the test clock of the instance."""
+        milliseconds = length / timedelta(milliseconds=1)
+        await self.process.request("tick", boss=self.name, milliseconds=milliseconds)
 
     async def error(self) -> Event:
         """Wait for the first ``error`` event and return what it carried."""

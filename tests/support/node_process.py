@@ -50,7 +50,9 @@ class NodeDiedError(Exception):
 class NodeProcess:
     """A Node process that holds pg-boss instances; use it with ``async with``."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: Path | None = None) -> None:
+        """``release`` is the main file of another pg-boss than the pinned one."""
+        self._release = release
         self._ids = count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._events: list[Event] = []
@@ -60,6 +62,8 @@ class NodeProcess:
 
     async def __aenter__(self) -> Self:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "NODE_OPTIONS"))}
+        if self._release:
+            environment["PGBOSS_RELEASE"] = self._release.as_uri()
         self._process = await asyncio.create_subprocess_exec(
             node_binary(),
             "bridge.mjs",
@@ -97,13 +101,13 @@ class NodeProcess:
     def alive(self) -> bool:
         return self._death is None
 
-    async def request(self, op: str, **fields: Any) -> Any:
+    async def request(self, op: str, *, within: float = ANSWER_SECONDS, **fields: Any) -> Any:
         """Have the bridge do something and return its result.
 
         Raises:
             NodeError: it threw in Node.
             NodeDiedError: the process ended before it answered.
-            TimeoutError: no answer within 20 s.
+            TimeoutError: no answer within so many seconds.
         """
         if self._death:
             raise self._death
@@ -114,11 +118,11 @@ class NodeProcess:
         with suppress(ConnectionError):  # It died just now; its reader says so with more words.
             await self._process.stdin.drain()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(within):
                 return await answer
         except TimeoutError:
             raise TimeoutError(
-                self._with_last_words(f"No answer to {op} {fields} within {ANSWER_SECONDS:.0f} s")
+                self._with_last_words(f"No answer to {op} {fields!s:.2000} within {within:.0f} s")
             ) from None
         finally:
             self._answers.pop(number, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -10,6 +11,13 @@ from urllib.parse import quote
 from psycopg.conninfo import conninfo_to_dict
 
 __all__ = ["Proxy"]
+
+
+@dataclass(eq=False)
+class _Link:
+    """One connection; of a lost one nothing gets through any more, not even its end."""
+
+    is_lost: bool = False
 
 
 class Proxy:
@@ -20,6 +28,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._connections: set[asyncio.Task[None]] = set()
+        self._links: set[_Link] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -34,8 +43,25 @@ class Proxy:
 
     @property
     def dsn(self) -> str:
-        user = quote(str(self._target["user"]))
-        return f"postgresql://{user}@127.0.0.1:{self._port}/{self._target['dbname']}"
+        return f"postgresql://{quote(self.user)}@127.0.0.1:{self.port}/{self.database}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it was opened."""
+        return self._port
+
+    @property
+    def count(self) -> int:
+        """Connections there are."""
+        return len(self._connections)
+
+    @property
+    def user(self) -> str:
+        return str(self._target.get("user", "postgres"))
+
+    @property
+    def database(self) -> str:
+        return str(self._target["dbname"])
 
     async def open(self) -> None:
         """Let connections through, always on the same port."""
@@ -54,6 +80,11 @@ class Proxy:
         """Keep connections open and pass nothing on: what a network does that drops packets."""
         self._flowing.clear()
 
+    def lose(self) -> None:
+        """Pass nothing on any more over the connections there are, which are half-open from now on. New ones work."""
+        for link in self._links:
+            link.is_lost = True
+
     def speak_again(self) -> None:
         self._flowing.set()
 
@@ -68,12 +99,15 @@ class Proxy:
         except OSError:
             writer.close()
             return
+        link = _Link()
+        self._links.add(link)
         try:
-            ways = [self._pump(reader, up_writer), self._pump(up_reader, writer)]
+            ways = [self._pump(link, reader, up_writer), self._pump(link, up_reader, writer)]
             _, rest = await asyncio.wait(map(asyncio.ensure_future, ways), return_when=asyncio.FIRST_COMPLETED)
             for way in rest:
                 way.cancel()
         finally:
+            self._links.discard(link)
             writer.transport.abort()
             up_writer.transport.abort()
 
@@ -83,11 +117,14 @@ class Proxy:
             return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         return await asyncio.open_connection(host, int(port))
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65536):
                 await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
+                if not link.is_lost:
+                    writer.write(data)
+                    await writer.drain()
         except OSError:
-            return
+            pass
+        if link.is_lost:
+            await asyncio.Event().wait()

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pgboss import PgBoss
-from support.node import NodeBoss
+import pytest
+
+from pgboss import PgBoss, QueueOptions
+from support.boss import BossFactory
+from support.node import NodeBoss, NodeBossFactory
 from support.postgres import sql
 
 NODE_SCHEMA = "node_side"
@@ -80,3 +83,11 @@ def assert_same_distances(ours: dict[str, Any], node: dict[str, Any], left_out: 
         assert abs(distance) < SLACK, (
             f"{column}: {value - ours['created_on']} here, {node[column] - node['created_on']} there"
         )
+
+
+@pytest.fixture
+async def twins(database_url: str, node_boss: NodeBossFactory, make_boss: BossFactory) -> Twins:
+    """Twins on empty schemas, whose queues get the same defaults."""
+    node = await node_boss(NODE_SCHEMA)
+    ours = await make_boss(schema=OUR_SCHEMA, queue_defaults=QueueOptions())
+    return Twins(database_url, node, ours)

@@ -17,10 +17,12 @@ END_SECONDS = 20.0
 
 
 class WorkerProcess:
-    """Runs ``tests/worker/app.py``; killed when the block ends, if it still runs."""
+    """Runs ``tests/worker/app.py``, or another; killed when the block ends, if it still runs."""
 
-    def __init__(self, dsn: str, *arguments: str) -> None:
-        self._command = [sys.executable, str(APP), dsn, *arguments]
+    def __init__(self, dsn: str, *arguments: str, app: Path = APP, is_ready: bool = True) -> None:
+        """``is_ready`` is whether to wait until it works."""
+        self._is_ready = is_ready
+        self._command = [sys.executable, str(app), dsn, *arguments]
         self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
@@ -29,7 +31,8 @@ class WorkerProcess:
         )
         self._reader = asyncio.create_task(self._read())
         self._errors = asyncio.create_task(self._read_errors())
-        await self.said("READY")
+        if self._is_ready:
+            await self.said("READY")
         return self
 
     async def __aexit__(
@@ -40,13 +43,17 @@ class WorkerProcess:
         await self._process.wait()
         await asyncio.gather(self._reader, self._errors)
 
-    async def said(self, word: str) -> str:
+    async def said(self, word: str, *, within: float = READY_SECONDS) -> str:
         """Wait for the next line that begins with a word, and return it."""
-        async with asyncio.timeout(READY_SECONDS):
+        async with asyncio.timeout(within):
             while True:
                 line = await self._lines.get()
                 if line.startswith(word):
                     return line
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -53,6 +53,20 @@ async def quick(payload: dict[str, Any], job: Job) -> None:
         await asyncio.sleep(payload["seconds"])
 
 
+@jobs.job("plain", concurrency=2)
+async def plain(payload: dict[str, Any], job: Job) -> None:
+    """On a queue with our defaults."""
+    say("BEGAN", job.id, job.retry_count)
+    await asyncio.sleep(payload["seconds"])
+
+
+@jobs.job("nodes-own", concurrency=2, lease_seconds=10)
+async def nodes_own(payload: dict[str, Any], job: Job) -> None:
+    """Works a queue that Node has made, without a heartbeat."""
+    say("BEGAN", job.id, job.retry_count)
+    await asyncio.sleep(payload["seconds"])
+
+
 if __name__ == "__main__":
     run_worker(
         jobs,

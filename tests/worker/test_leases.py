@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -135,3 +136,33 @@ async def test_a_job_given_back_and_claimed_again_is_another_attempt(boss: PgBos
     assert first.retry_count == second.retry_count
     assert (await boss.complete("jobs", first)).affected == 0
     assert (await boss.complete("jobs", second)).affected == 1
+
+
+@pytest.mark.slow
+async def test_a_thread_whose_beats_do_not_get_through_is_told_and_its_late_result_refused(database_url: str) -> None:
+    """Somebody else has the job by then, and keeps it."""
+    started, told, release = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(job: Job) -> str:
+        started.set()
+        assert job.cancelled.wait(20)
+        told.set()
+        release.wait(20)
+        return "late"
+
+    async with Proxy(database_url) as proxy, PgBoss(proxy.dsn, queue_defaults=QueueOptions(), supervise=False) as boss:
+        await leased_queue(boss, database_url)
+        await boss.send("jobs")
+        worker = await boss.work("jobs", handler, concurrency=1)
+        await eventually(started.is_set)
+        proxy.fall_silent()
+        await eventually(told.is_set, within=LEASE_SECONDS + 3)
+        taken = "state = 'active', started_on = now(), retry_count = 1, heartbeat_seconds = NULL"
+        sql(database_url, f"UPDATE pgboss.job SET {taken}")
+        proxy.speak_again()
+        release.set()
+        await boss.off_work("jobs", id=worker)
+
+    assert sql(database_url, "SELECT state::text, retry_count, output FROM pgboss.job") == [
+        {"state": "active", "retry_count": 1, "output": None}
+    ]

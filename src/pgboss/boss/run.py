@@ -1,18 +1,26 @@
-"""``run_worker``: a whole worker process in one blocking call, with signals."""
+"""``run_worker``: a whole worker process in one blocking call, or several, with signals."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import pickle
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from pgboss.boss.boss import STOP_TIMEOUT_SECONDS, PgBoss
-from pgboss.jobs import Jobs
+from pgboss.boss.supervisor import Supervisor
+from pgboss.core.checks import check_integer
+from pgboss.errors import ConfigurationError
+from pgboss.jobs import Jobs, collect
+from pgboss.runtime.addresses import Address, NotImportable, address_of_value
 
-__all__ = ["run_worker"]
+__all__ = ["run_processes", "run_to_the_end", "run_worker"]
+
+MOST_PROCESSES = 1000
+WORK = Address("pgboss.boss.worker_process", "work")
 
 LINGER_SECONDS = 1.0
 
@@ -23,6 +31,7 @@ def run_worker(
     jobs: Jobs | Iterable[Jobs],
     dsn: str | None = None,
     *,
+    processes: int | None = None,
     stop_timeout: float = STOP_TIMEOUT_SECONDS,
     on_ready: Callable[[], None] | None = None,
     **options: Any,
@@ -34,6 +43,8 @@ def run_worker(
     Args:
         jobs: the definitions to work.
         dsn: any libpq connection string; ``DATABASE_URL`` by default.
+        processes: work in so many processes, each a worker of its own, under a supervisor that starts again what ends.
+            They import the registries by name, so each must be a variable of a module.
         stop_timeout: seconds that running handlers get after the first signal.
         on_ready: called once when the workers run.
         options: whatever ``PgBoss`` takes.
@@ -41,10 +52,69 @@ def run_worker(
     Raises:
         PgBossError: the start failed; see ``PgBoss.start``.
     """
-    boss = PgBoss(dsn, jobs=jobs, **options)
+    if processes is None:
+        boss = PgBoss(dsn, jobs=jobs, **options)
+        run_to_the_end(boss.serve(stop_timeout=stop_timeout, on_ready=on_ready))
+        return
+    registries = [jobs] if isinstance(jobs, Jobs) else list(jobs)
+    collect(registries)
+    _check_pickled(options)
+    arguments = {
+        "registries": [_address(registry) for registry in registries],
+        "dsn": dsn,
+        "stop_timeout": stop_timeout,
+        "options": options,
+    }
+    run_processes(WORK, arguments, processes, stop_timeout=stop_timeout, on_ready=on_ready)
+
+
+def run_processes(
+    target: Address,
+    arguments: dict[str, Any],
+    processes: int,
+    *,
+    stop_timeout: float,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Run worker processes until SIGTERM or SIGINT, and start again what ends.
+
+    Args:
+        target: what runs in each of them, with the arguments and its ``number``.
+        arguments: plain data.
+        processes: how many.
+        stop_timeout: seconds that running handlers get after the first signal.
+        on_ready: called once when all of them work.
+
+    Raises:
+        PgBossError: none of them could start.
+    """
+    check_integer("processes", processes, 1, MOST_PROCESSES)
+    supervisor = Supervisor(target, arguments, processes, stop_timeout_seconds=stop_timeout, on_ready=on_ready)
+    asyncio.run(supervisor.run())
+
+
+def run_to_the_end(main: Coroutine[Any, Any, None]) -> None:
+    """Run the main coroutine of a worker process, and end the process when a handler would not let it end."""
     with asyncio.Runner() as runner:
-        runner.run(boss.serve(stop_timeout=stop_timeout, on_ready=on_ready))
+        runner.run(main)
         _leave_if_stuck(runner)
+
+
+def _address(registry: Jobs) -> Address:
+    try:
+        return address_of_value(registry, f"{registry!r}")
+    except NotImportable as reason:
+        raise ConfigurationError(f"With processes, each Jobs registry must be found by its name: {reason}.") from None
+
+
+def _check_pickled(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:  # noqa: BLE001  whatever a value's own pickling raises
+            raise ConfigurationError(
+                f"With processes, {name} must be plain data that can be given to them, not {value!r}: {error}"
+            ) from None
 
 
 def _leave_if_stuck(runner: asyncio.Runner) -> None:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["stop_signals"]
+__all__ = ["STOP_SIGNALS", "stop_signals"]
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pgboss.cli import jobs, queues, schema
+from pgboss.cli import bam, instances, jobs, queues, schedules, schema
 from pgboss.cli.dev import dev
 from pgboss.cli.exits import EXIT_CODES, explained
 from pgboss.cli.invocation import (
@@ -19,6 +19,8 @@ from pgboss.cli.invocation import (
     invocation,
     unconnected,
 )
+from pgboss.cli.metrics import metrics
+from pgboss.cli.reindex import reindex
 from pgboss.cli.send import send
 from pgboss.cli.worker import worker
 
@@ -74,7 +76,12 @@ def program(
 
 app.command()(connected(worker))
 app.command()(unconnected(dev))
+app.command()(connected(metrics))
 app.command()(connected(send))
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(queues.commands, name="queues")
+app.add_typer(instances.commands, name="instances")
+app.add_typer(schedules.commands, name="schedules")
+app.add_typer(bam.commands, name="bam")
+app.command()(connected(reindex))
 schema.register(app)

@@ -52,7 +52,7 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List the jobs of a queue."""
-    from pgboss.core.options import UNSET
+    from pgboss.core.checks import UNSET
     from pgboss.insights import page_of_jobs
 
     wanted = UNSET if data is None else read_json(data, "data filter")

@@ -19,6 +19,16 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class NumberedFormatter(logging.Formatter):
+    """Says of which of several worker processes a record is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        number = getattr(record, "process_number", None)
+        if number is not None:
+            record.message = f"[{number}] {record.message}"
+        return super().formatMessage(record)
+
+
 def set_up_logging(level: LogLevel) -> None:
     """Log to stderr from this level on, unless the program has set up logging itself while it was imported."""
     number = logging.getLevelNamesMapping()[level.name]
@@ -27,7 +37,7 @@ def set_up_logging(level: LogLevel) -> None:
         logging.getLogger("pgboss").setLevel(number)
         return
     handler = logging.StreamHandler()
-    formatter = logging.Formatter(FORMAT)
+    formatter = NumberedFormatter(FORMAT)
     formatter.default_msec_format = "%s.%03d"
     handler.setFormatter(formatter)
     root.addHandler(handler)

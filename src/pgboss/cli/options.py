@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
+from pgboss.cli.exits import CommandError
 from pgboss.errors import PayloadError, ValidationError
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "read_id",
     "read_json",
     "read_json_or_stdin",
+    "read_time",
 ]
 
 STDIN = "-"
@@ -77,6 +80,21 @@ def read_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise ValidationError(f"A job's id is a UUID, such as {EXAMPLE_ID}, not {text!r}.") from None
+
+
+def read_time(text: str) -> datetime:
+    """Read a time with its zone.
+
+    Raises:
+        CommandError: it is none, or has no zone.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"A time is written like 2026-01-31T12:00Z, not {text!r}.") from None
+    if time.tzinfo is None:
+        raise CommandError(f"The time {text!r} has no zone. Add one: {text}Z is UTC.")
+    return time
 
 
 def read_json(text: str, what: str = "job data") -> Any:

@@ -1,4 +1,5 @@
-"""``pgboss queues``: list, show, create and delete queues."""
+"""``pgboss queues``: list, show, create and delete queues; :mod:`pgboss.cli.bulk` adds what moves or deletes jobs,
+:mod:`pgboss.cli.stats` what happened over time."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pgboss.cli import bulk, stats
 from pgboss.cli.ages import moment, seconds
 from pgboss.cli.asking import ask
 from pgboss.cli.connection import open_boss
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["commands"]
 
-commands = command_group("List, show, create and delete queues.")
+commands = command_group("List, show, create, empty and delete queues; bring dead letters back.")
 
 Name = Annotated[str, typer.Argument(help="The queue's name.", show_default=False)]
 
@@ -156,6 +158,27 @@ def delete_queue(
     typer.echo(f"Deleted queue {name}.")
 
 
+@commands.command("pause")
+@connected
+def pause_queue(context: typer.Context, name: Name) -> None:
+    """Have all Python workers claim nothing of a queue, within two seconds; what runs may finish."""
+    with open_boss(context) as boss:
+        boss.pause_queue(name)
+    typer.echo(f"Paused queue {name}. Go on with: pgboss queues resume {name}")
+
+
+@commands.command("resume")
+@connected
+def resume_queue(context: typer.Context, name: Name) -> None:
+    """Let workers claim jobs of a queue again."""
+    with open_boss(context) as boss:
+        was_paused = boss.resume_queue(name)
+    if was_paused:
+        typer.echo(f"Resumed queue {name}.")
+    else:
+        remark(f"Queue {name} was not paused.")
+
+
 def _missing(name: str) -> CommandError:
     return CommandError(f"There is no queue {name!r}. See `pgboss queues list`.")
 
@@ -187,6 +210,9 @@ def _facts(overview: QueueOverview) -> Iterator[tuple[str, str]]:
     queue = overview.queue
     yield "Queue", queue.name
     yield "Jobs", ", ".join(f"{count} {state}" for state, count in overview.jobs.items() if count) or "none"
+    yield "Counted", _counted(queue)
+    if queue.delta_seconds:
+        yield "Throughput", _throughput(queue)
     yield "Policy", queue.policy
     yield "Retries", _retries(queue)
     yield "Expires in", seconds(queue.expire_in_seconds)
@@ -200,9 +226,26 @@ def _facts(overview: QueueOverview) -> Iterator[tuple[str, str]]:
     yield "Changed", moment(queue.updated_on)
 
 
+def _counted(queue: Queue) -> str:
+    """What the last monitor pass found, which is what alarms and dashboards see."""
+    if queue.monitor_on is None:
+        return "never"
+    waiting = f"{queue.ready_count} ready, {queue.deferred_count} deferred, {queue.blocked_count} blocked"
+    return f"{waiting} at {moment(queue.monitor_on)}"
+
+
+def _throughput(queue: Queue) -> str:
+    counts = f"{queue.created_delta} created, {queue.completed_delta} completed, {queue.failed_delta} failed"
+    return f"{counts} in the {queue.delta_seconds} s up to {moment(queue.delta_on)}"
+
+
 def _retries(queue: Queue) -> str:
     if not queue.retry_limit:
         return "none"
     growing = ", twice as long each time" if queue.retry_backoff else ""
     capped = f", {queue.retry_delay_max} s at most" if queue.retry_backoff and queue.retry_delay_max else ""
     return f"{queue.retry_limit}, after {queue.retry_delay} s{growing}{capped}"
+
+
+bulk.register(commands)
+stats.register(commands)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pgboss.cli.asking import ask
+from pgboss.cli.bam import run_all
 from pgboss.cli.connection import open_database, schema_name
 from pgboss.cli.exits import FAILED
 from pgboss.cli.invocation import command_group, connected, unconnected
 from pgboss.cli.options import AsJson
 from pgboss.cli.output import members, print_json, remark
+from pgboss.schema.version import OLDEST_UPGRADABLE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pgboss.core.names import SchemaName
+    from pgboss.operations.migrate import Migration
     from pgboss.schema.findings import Finding
 
 __all__ = ["plans", "register"]
@@ -45,34 +48,85 @@ def migrate(
             show_default=False,
         ),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the SQL that would be run, and change nothing.", show_default=False)
+    ] = False,
 ) -> None:
-    """Install the schema where it is missing.
+    """Install the schema where it is missing, and upgrade it where it is older.
 
-    An installed one is left alone: an older one may serve Node applications, so it is only said how to upgrade it.
+    Upgrade when all applications that use it can move to npm pg-boss 12.38: older ones may refuse to start on it. Jobs
+    stay as they are. Indexes are built afterwards, one by one, while work goes on; what is not built when this is
+    broken off, any instance goes on with. The exit code is 1 when a build fails.
     """
-    from pgboss.operations.install import install
+    from pgboss.operations.bam import get_status, run_next
+    from pgboss.operations.migrate import migrate as upgrade
+    from pgboss.operations.migrate import plan_migration
 
     schema = schema_name(context)
     with open_database(context) as database:
-        state = database.run(install(schema, create_schema=create_schema, allow_case_variant=allow_case_variant))
-    if state.installed:
-        typer.echo(f"Installed pg-boss, version {state.version}, in the schema {schema.configured}.")
-    elif state.warning:
-        remark(state.warning)
+        if dry_run:
+            _print_plan(schema, database.run(plan_migration(schema, create_schema=create_schema)))
+            return
+        done = database.run(upgrade(schema, create_schema=create_schema, allow_case_variant=allow_case_variant))
+        _print_migration(schema, done)
+        if done.upgraded_from is not None:
+            run_all(lambda pending_only: database.run(run_next(schema, pending_only=pending_only)))
+            left = sum(status.count for status in database.run(get_status(schema)) if status.status != "completed")
+            if left:
+                remark(f"{left} commands that were put off are left to whoever runs one now: see `pgboss bam list`.")
+
+
+def _print_plan(schema: SchemaName, plan: str | None) -> None:
+    if plan is None:
+        remark(f"There is nothing to do in the schema {schema.configured}.")
     else:
-        typer.echo(f"The schema {schema.configured} is at version {state.version} already.")
+        typer.echo(plan, nl=False)
 
 
-def doctor(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Say how the schema has drifted, and the DDL that mends it.
+def _print_migration(schema: SchemaName, done: Migration) -> None:
+    version = done.state.version
+    if done.upgraded_from is not None:
+        typer.echo(f"Upgraded the schema {schema.configured} from version {done.upgraded_from} to {version}.")
+    elif done.state.installed:
+        typer.echo(f"Installed pg-boss, version {version}, in the schema {schema.configured}.")
+    elif done.state.warning:
+        remark(done.state.warning)
+    else:
+        typer.echo(f"The schema {schema.configured} is at version {version} already.")
 
-    Nothing is changed. The exit code is 1 when there is something to mend.
+
+def doctor(
+    context: typer.Context,
+    *,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Give the schema its real time back, where a test run that was killed has left it on its clock. "
+            "Not while a test is running there.",
+            show_default=False,
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how the schema has drifted, and the DDL that mends it; bloated indexes are notes.
+
+    Nothing is changed without --fix. The exit code is 1 when there is something to mend.
     """
+    from pgboss.operations.clock import release
     from pgboss.operations.drift import detect_drift
+    from pgboss.operations.indexes import note_bloat
 
     schema = schema_name(context)
     with open_database(context) as database:
         findings = database.run(detect_drift(schema))
+        if fix and any(finding.kind == "test clock" for finding in findings):
+            database.run(release(schema))
+            remark("The schema was on the clock of a test, and has its real time back.")
+            findings = database.run(detect_drift(schema))
+        # Which tables are job tables, the queues say.
+        if not any(finding.object in {"queue", "queue.table_name"} for finding in findings):
+            findings += database.run(note_bloat(schema))
     drift = [finding for finding in findings if not finding.note]
     if as_json:
         print_json(
@@ -120,6 +174,32 @@ def plan_to_create(context: typer.Context, *, create_schema: CreateSchema = True
     from pgboss.schema.plans import create_plan
 
     typer.echo(create_plan(schema_name(context), create_schema=create_schema), nl=False)
+
+
+@plans.command("migrate")
+@unconnected
+def plan_to_migrate(
+    context: typer.Context,
+    *,
+    installed: Annotated[
+        int,
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            min=OLDEST_UPGRADABLE,
+            max=SCHEMA_VERSION - 1,
+            help="The version that is installed.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Print the SQL that upgrades an older schema.
+
+    The index builds that it puts off are run afterwards by `pgboss bam run`, or by any instance.
+    """
+    from pgboss.schema.plans import upgrade_plan
+
+    typer.echo(upgrade_plan(schema_name(context), installed), nl=False)
 
 
 @plans.command("uninstall")

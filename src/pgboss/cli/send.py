@@ -43,6 +43,17 @@ def send(
     singleton_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The key that the queue's policy goes by.")
     ] = None,
+    singleton_seconds: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Send at most one job in a slot of so many seconds.")
+    ] = None,
+    singleton_next_slot: Annotated[
+        bool,
+        typer.Option(
+            "--singleton-next-slot",
+            help="If the slot is taken, send it for the next one; needs --singleton-seconds.",
+            show_default=False,
+        ),
+    ] = False,
     id: Annotated[str | None, typer.Option(metavar="UUID", help="The job's id, chosen by you.")] = None,
     group_id: Annotated[str | None, typer.Option(help="The group the job belongs to.")] = None,
     group_tier: Annotated[str | None, typer.Option(help="The tier of its group; needs --group-id.")] = None,
@@ -68,6 +79,8 @@ def send(
         priority=priority,
         start_after=None if start_after is None else _read_start(start_after),
         singleton_key=singleton_key,
+        singleton_seconds=singleton_seconds,
+        singleton_next_slot=singleton_next_slot or None,
         id=None if id is None else read_id(id),
         group_id=group_id,
         group_tier=group_tier,
@@ -86,7 +99,7 @@ def send(
             boss.create_queue(queue)
         sent = boss.send(queue, payload, **options)
     if sent is None:
-        raise CommandError(f"No job was sent: its id, or its slot in the policy of queue {queue!r}, is taken.")
+        raise CommandError(f"No job was sent: its id, or its slot in queue {queue!r}, is taken.")
     typer.echo(sent)
 
 

@@ -5,14 +5,46 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from pgboss.client.jobs import JobCalls
+from pgboss.client.deleting import DeleteCalls
+from pgboss.client.fetching import FetchCalls
+from pgboss.client.finding import FindCalls
+from pgboss.client.flows import FlowCalls
+from pgboss.client.instances import InstanceCalls
+from pgboss.client.keys import KeyCalls
+from pgboss.client.pausing import PauseCalls
+from pgboss.client.publishing import PublishCalls
 from pgboss.client.queues import QueueCalls
+from pgboss.client.redriving import RedriveCalls
+from pgboss.client.scheduling import ScheduleCalls
+from pgboss.client.sending import SendCalls
 from pgboss.client.settling import SettleCalls
+from pgboss.client.statistics import StatisticsCalls
+from pgboss.client.updating import UpdateCalls
+from pgboss.client.upkeep import UpkeepCalls
+from pgboss.client.waiting import WaitCalls
 
 __all__ = ["Client"]
 
 
-class Client(QueueCalls, JobCalls, SettleCalls):
+class Client(
+    QueueCalls,
+    SendCalls,
+    FetchCalls,
+    FindCalls,
+    FlowCalls,
+    KeyCalls,
+    SettleCalls,
+    UpdateCalls,
+    DeleteCalls,
+    RedriveCalls,
+    PublishCalls,
+    InstanceCalls,
+    ScheduleCalls,
+    WaitCalls,
+    PauseCalls,
+    UpkeepCalls,
+    StatisticsCalls,
+):
     """Every call of pg-boss, without workers."""
 
     async def start(self) -> Self:

@@ -7,6 +7,7 @@ job only the attempt that was fetched, so a late answer cannot overwrite what so
 from __future__ import annotations
 
 from pgboss.client.base import ClientBase, Connection
+from pgboss.core.call import Call
 from pgboss.core.job import Settled
 from pgboss.core.target import QueueLike, queue_name
 from pgboss.operations import settle as operations
@@ -41,6 +42,7 @@ class SettleCalls(ClientBase):
                 self._queues(connection), queue_name(queue), jobs, output, include_queued=include_queued
             ),
             connection,
+            Call("complete", "settle", queue_name(queue)),
         )
 
     async def fail(
@@ -54,7 +56,11 @@ class SettleCalls(ClientBase):
             PayloadError: the output is not JSON.
             QueueNotFoundError: the queue does not exist.
         """
-        return await self._run(operations.fail(self._queues(connection), queue_name(queue), jobs, output), connection)
+        return await self._run(
+            operations.fail(self._queues(connection), queue_name(queue), jobs, output),
+            connection,
+            Call("fail", "settle", queue_name(queue)),
+        )
 
     async def cancel(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Move jobs that have not finished to ``cancelled``; others are passed over.
@@ -62,7 +68,11 @@ class SettleCalls(ClientBase):
         Raises:
             QueueNotFoundError: the queue does not exist.
         """
-        return await self._run(operations.cancel(self._queues(connection), queue_name(queue), jobs), connection)
+        return await self._run(
+            operations.cancel(self._queues(connection), queue_name(queue), jobs),
+            connection,
+            Call("cancel", "settle", queue_name(queue)),
+        )
 
     async def resume(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Move cancelled jobs back to ``created``; a job that had been started counts a retry when claimed again.
@@ -71,7 +81,10 @@ class SettleCalls(ClientBase):
             JobConflictError: another job has taken its slot in the queue's policy.
             QueueNotFoundError: the queue does not exist.
         """
-        return await self._run(operations.resume(self._queues(connection), queue_name(queue), jobs), connection)
+        return await self._run(
+            operations.resume(self._queues(connection), queue_name(queue), jobs, counting=connection is None),
+            connection,
+        )
 
     async def retry(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Give failed jobs one more attempt, due now; their retry_limit grows by one.
@@ -96,4 +109,8 @@ class SettleCalls(ClientBase):
         Raises:
             QueueNotFoundError: the queue does not exist.
         """
-        return await self._run(operations.delete_job(self._queues(connection), queue_name(queue), jobs), connection)
+        return await self._run(
+            operations.delete_job(self._queues(connection), queue_name(queue), jobs, counting=connection is None),
+            connection,
+            Call("delete", "settle", queue_name(queue)),
+        )

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
+from pgboss.core.cancellation import Cancellable
+from pgboss.core.creation import read_carrier
+from pgboss.core.names import SchemaName, column_of
 from pgboss.core.query import Rows
 from pgboss.core.wire import JSON, loads
 
 __all__ = ["Attempt", "Job", "JobDetails", "JobState", "Settled", "details_from", "jobs_from"]
 
+AnyJob = TypeVar("AnyJob", bound="Job")
+
 JobState: TypeAlias = Literal["created", "retry", "active", "completed", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Cancellable):
     """A claimed job.
 
     ``id``, ``retry_count`` and ``started_on`` together name one attempt: settling with the job itself, rather than
     with its id, never touches an attempt that somebody else has started since.
+
+    ``cancelled`` is set when its handler should stop: see :class:`~pgboss.core.cancellation.Cancellation`.
 
     Attributes:
         data: the payload as JSON; keys are exactly as they were sent.
         retry_count: how many attempts came before this one.
         expire_in_seconds: the attempt is failed when it runs longer than this.
         heartbeat_seconds: the attempt is failed when no heartbeat arrives for this long; ``None`` is never.
+        trace_context: the trace of the sender, as a propagator of OpenTelemetry has written it. Only jobs that were
+            claimed by an instance with telemetry have it, if their sender propagates it.
     """
 
     id: UUID
@@ -43,6 +52,9 @@ class Job:
     singleton_key: str | None
     created_on: datetime
     started_on: datetime | None
+    trace_context: Mapping[str, str] | None = field(
+        default=None, kw_only=True, repr=False, compare=False, metadata={"selected": False}
+    )
 
     @property
     def is_last_attempt(self) -> bool:
@@ -124,7 +136,6 @@ class Settled:
         return len(self.settled)
 
 
-_COLUMN_OF = {"expire_in_seconds": "expire_seconds", "delete_after_seconds": "deletion_seconds"}
 _JSON_FIELDS = {"data", "output", "source_output"}
 # As text, because drivers (and callers' connections) decode jsonb each in its own way, and know no type of ours.
 _TEXT_FIELDS = {*_JSON_FIELDS, "state"}
@@ -134,35 +145,46 @@ _FAR_FIELDS = {"start_after", "keep_until"}
 _FIRST_DAY, _LAST_DAY = "'0001-01-02T00:00:00Z'::timestamptz", "'9999-12-31T00:00:00Z'::timestamptz"
 
 
-def _select_list(noun: type[Any], alias: str) -> str:
+def _select_list(noun: type[Any], schema: SchemaName, alias: str) -> str:
     """The columns of a noun's fields, in their order, so that a row is the positional arguments of the noun."""
-    return ", ".join(_selected(field.name, alias) for field in fields(noun))
+    return ", ".join(_selected(name, schema, alias) for name in _selected_names(noun))
 
 
-def _selected(name: str, alias: str) -> str:
-    column = f"{alias}.{_COLUMN_OF.get(name, name)}"
+def _selected_names(noun: type[Any]) -> list[str]:
+    return [column.name for column in fields(noun) if column.metadata.get("selected", True)]
+
+
+def _selected(name: str, schema: SchemaName, alias: str) -> str:
+    if not schema.has(f"job.{column_of(name)}"):
+        return f"NULL AS {column_of(name)}"
+    column = f"{alias}.{column_of(name)}"
     if name in _FAR_FIELDS:
         return f"LEAST(GREATEST({column}, {_FIRST_DAY}), {_LAST_DAY})"
     return f"{column}::text" if name in _TEXT_FIELDS else column
 
 
-def job_columns(alias: str) -> str:
+def job_columns(schema: SchemaName, alias: str) -> str:
     """The select list from which :func:`jobs_from` makes jobs."""
-    return _select_list(Job, alias)
+    return _select_list(Job, schema, alias)
 
 
-def detail_columns(alias: str) -> str:
-    """The select list from which :func:`details_from` makes job details."""
-    return _select_list(JobDetails, alias)
+def detail_columns(schema: SchemaName, alias: str) -> str:
+    """The select list from which :func:`details_from` makes job details; what an older version lacks is NULL."""
+    return _select_list(JobDetails, schema, alias)
 
 
 def _make(noun: type[Any], rows: Rows) -> Iterable[Any]:
-    texts = [index for index, field in enumerate(fields(noun)) if field.name in _JSON_FIELDS]
+    texts = [index for index, name in enumerate(_selected_names(noun)) if name in _JSON_FIELDS]
     for row in rows.values:
         values = list(row)
         for index in texts:
             values[index] = loads(values[index])
         yield noun(*values)
+
+
+def traced(columns: str, schema: SchemaName, alias: str) -> str:
+    """The select list with the trace of a job's sender at its end, as :func:`traced_from` takes it."""
+    return f"{columns}, {schema.if_has('job.trace_context', f'{alias}.trace_context::text', 'NULL::text')}"
 
 
 def jobs_from(rows: Rows) -> list[Job]:
@@ -171,3 +193,12 @@ def jobs_from(rows: Rows) -> list[Job]:
 
 def details_from(rows: Rows) -> list[JobDetails]:
     return list(_make(JobDetails, rows))
+
+
+def traced_from(rows: Rows, make: Callable[[Rows], list[AnyJob]]) -> list[AnyJob]:
+    """Jobs of rows whose last column is the trace of their sender."""
+    jobs = make(Rows(rows.columns[:-1], [row[:-1] for row in rows.values], rows.affected))
+    return [
+        job if row[-1] is None else replace(job, trace_context=read_carrier(row[-1]))
+        for job, row in zip(jobs, rows.values, strict=True)
+    ]

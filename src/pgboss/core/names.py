@@ -7,24 +7,37 @@ two sides would neither hear nor lock each other: docs/compatibility.md, "Names,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha224
+from typing import Self
 
 from pgboss.errors import ConfigurationError, ValidationError
 
 __all__ = [
+    "CLOCK_SETTING",
+    "CLOCK_TABLE",
+    "INTERNAL_PREFIX",
     "SEND_IT_QUEUE",
     "Lock",
     "SchemaName",
     "check_queue_name",
+    "column_of",
     "partition_table",
     "quote_identifier",
     "quote_literal",
 ]
 
-SEND_IT_QUEUE = "__pgboss__send-it"
+INTERNAL_PREFIX = "__pgboss__"
+"""What the names of pg-boss's own queues begin with."""
+SEND_IT_QUEUE = f"{INTERNAL_PREFIX}send-it"
 """Node's internal queue for the delivery of schedules."""
+
+CLOCK_SETTING = "pgboss.test_clock"
+"""The setting of sessions that read a test clock; a ``job_now`` that names it was replaced by one."""
+
+CLOCK_TABLE = "__pgboss_test_clock"
+"""Where a test clock keeps its time; one that outlived its test run is nobody's."""
 
 MAX_SCHEMA_BYTES = 50
 
@@ -34,6 +47,18 @@ _UNSAFE_IN_QUOTES = re.compile(r"[\"'%$.\\\x00-\x1f\x7f\ud800-\udfff]")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.\-/]+", re.ASCII)
 
 
+_COLUMN_OF = {
+    "expire_in_seconds": "expire_seconds",
+    "delete_after_seconds": "deletion_seconds",
+    "warning_queue_size": "warning_queued",
+}
+
+
+def column_of(option: str) -> str:
+    """The column that holds an option of a job or a queue; most are called alike."""
+    return _COLUMN_OF.get(option, option)
+
+
 class Lock:
     """Suffixes of the advisory lock keys; Node takes the same ones for the same work."""
 
@@ -41,6 +66,8 @@ class Lock:
     CREATE_QUEUE = "create-queue"
     DELETE_QUEUE = "delete-queue"
     QUEUE_STATS = "queue-stats"
+    BAM_CLAIM = "bamClaim"
+    QUEUE_STATS_INSERT = "queue-stats-insert"
 
     @staticmethod
     def expire(table: str) -> str:
@@ -81,6 +108,10 @@ class SchemaName:
     """
 
     configured: str = "pgboss"
+    version: int | None = field(default=None, compare=False)
+    """The version that is installed, once somebody has looked."""
+    lacking: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """What an older version lacks, of all that statements name: ``table``, ``table.column``, ``function()``."""
 
     def __post_init__(self) -> None:
         name = self.configured
@@ -134,7 +165,19 @@ class SchemaName:
     @cached_property
     def now(self) -> str:
         """The SQL call for the current time; a test clock may stand behind it, so never write ``now()``."""
-        return f"{self.sql}.job_now()"
+        return f"{self.sql}.job_now()" if self.has("job_now()") else "pg_catalog.now()"
+
+    def at(self, version: int, lacking: frozenset[str]) -> Self:
+        """The same schema, as the version that is installed there has it; see :mod:`pgboss.schema.history`."""
+        return replace(self, version=version, lacking=lacking)
+
+    def has(self, part: str) -> bool:
+        """Whether the installed version has a ``table``, ``table.column`` or ``function()``."""
+        return part not in self.lacking
+
+    def if_has(self, part: str, text: str, otherwise: str = "") -> str:
+        """A piece of a statement that only some versions understand."""
+        return text if self.has(part) else otherwise
 
     def table(self, name: str) -> str:
         """A table (or type, or function) of this schema as a qualified SQL identifier."""

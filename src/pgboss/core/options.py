@@ -9,150 +9,48 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 
-from pgboss.core.names import check_queue_name
+from pgboss.core.checks import (
+    DAY,
+    MATCHES,
+    MAX_INT4,
+    UNSET,
+    Check,
+    Match,
+    Policy,
+    Seconds,
+    StartAfter,
+    Unset,
+    a_queue_name,
+    as_uuid,
+    boolean,
+    filled_text,
+    integer,
+    one_of,
+    policy,
+    seconds,
+    start_after,
+    text,
+)
+from pgboss.core.groups import GroupLimits, group_concurrency, group_ids
 from pgboss.core.wire import camel_case
 from pgboss.errors import ValidationError
 
 __all__ = [
-    "UNSET",
     "FetchKeywords",
     "FetchOptions",
-    "Policy",
     "QueueKeywords",
     "QueueOptions",
-    "Seconds",
     "SendKeywords",
     "SendOptions",
-    "StartAfter",
-    "Unset",
-    "as_uuid",
-    "check_integer",
+    "UpdateKeywords",
+    "UpdateOptions",
     "start_after_text",
 ]
-
-
-class Unset(Enum):
-    """The type of ``UNSET``."""
-
-    UNSET = "UNSET"
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-UNSET: Final = Unset.UNSET
-"""Absent: neither a value nor ``None``."""
-
-Seconds: TypeAlias = int | timedelta
-StartAfter: TypeAlias = datetime | timedelta | int | float | str
-Policy: TypeAlias = Literal["standard", "short", "singleton", "stately", "exclusive", "key_strict_fifo"]
-
-POLICIES: Final = ("standard", "short", "singleton", "stately", "exclusive", "key_strict_fifo")
-MAX_INT4: Final = 2**31 - 1
-DAY: Final = 24 * 60 * 60
-MAX_DELAY_SECONDS: Final = 100_000_000_000
-"""About 3000 years: what PostgreSQL can still add to its clock, either way, with room to spare."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-Check: TypeAlias = Callable[[str, Any], Any]
-
-
-def check_integer(name: str, value: object, low: int, high: int = MAX_INT4) -> int:
-    """Return the value if it is an integer (not a bool) within the range.
-
-    Raises:
-        ValidationError: it is not; the message names option, value and range.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        allowed = f"from {low} to {high}" if high < MAX_INT4 else f"of {low} or more"
-        raise ValidationError(f"{name} must be an integer {allowed}, not {value!r}.")
-    return value
-
-
-def _integer(low: int, high: int = MAX_INT4) -> Check:
-    return lambda name, value: check_integer(name, value, low, high)
-
-
-def _seconds(low: int, high: int = MAX_INT4) -> Check:
-    """Whole seconds, as an integer or a timedelta."""
-
-    def check(name: str, value: object) -> int:
-        if isinstance(value, timedelta):
-            seconds = value.total_seconds()
-            if not seconds.is_integer():
-                raise ValidationError(f"{name} must be whole seconds, not {value!r}.")
-            value = int(seconds)
-        return check_integer(name, value, low, high)
-
-    return check
-
-
-def _boolean(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValidationError(f"{name} must be True or False, not {value!r}.")
-    return value
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ValidationError(f"{name} must be a string, not {value!r}.")
-    if "\x00" in value:
-        raise ValidationError(f"{name} must not hold the character U+0000: {value!r}.")
-    if not value.isascii() and _SURROGATE.search(value):
-        raise ValidationError(f"{name} must not hold a lone surrogate, which is not text: {value!r}.")
-    return value
-
-
-def _filled_text(name: str, value: object) -> str:
-    if not _text(name, value):
-        raise ValidationError(f"{name} must not be empty.")
-    return _text(name, value)
-
-
-def _queue_name(name: str, value: object) -> str:
-    return check_queue_name(value, what=name)
-
-
-def _policy(name: str, value: object) -> str:
-    if value not in POLICIES:
-        raise ValidationError(f"{name} must be one of {', '.join(POLICIES)}, not {value!r}.")
-    return str(value)
-
-
-def as_uuid(name: str, value: object) -> UUID:
-    """Read a UUID, given as one or as text.
-
-    Raises:
-        ValidationError: it is neither.
-    """
-    try:
-        return value if isinstance(value, UUID) else UUID(str(value))
-    except ValueError:
-        raise ValidationError(f"{name} must be a UUID, not {value!r}.") from None
-
-
-def _start_after(name: str, value: object) -> StartAfter:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValidationError(f"{name} is a datetime without a time zone: {value!r}. Use datetime.now(timezone.utc).")
-    if isinstance(value, bool) or not isinstance(value, datetime | timedelta | int | float | str):
-        raise ValidationError(f"{name} must be a datetime, a timedelta, seconds or a string, not {value!r}.")
-    if isinstance(value, str):
-        return _text(name, value)
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    # Written so that NaN, which compares false with everything, is refused as well.
-    if not isinstance(seconds, datetime) and not abs(seconds) <= MAX_DELAY_SECONDS:
-        raise ValidationError(f"{name} must be at most {MAX_DELAY_SECONDS} seconds away, not {value!r}.")
-    return value
 
 
 def _option(check: Check, *, clearable: bool = False) -> Any:
@@ -190,15 +88,15 @@ class Options:
 class RetryOptions(Options):
     """What a job and a queue have in common: how often, when and for how long."""
 
-    retry_limit: int | Unset = _option(_integer(0))
-    retry_delay: Seconds | Unset = _option(_seconds(0))
-    retry_backoff: bool | Unset = _option(_boolean)
-    retry_delay_max: Seconds | Unset | None = _option(_seconds(0), clearable=True)
-    expire_in_seconds: Seconds | Unset = _option(_seconds(1, DAY))
-    retention_seconds: Seconds | Unset = _option(_seconds(1))
-    delete_after_seconds: Seconds | Unset = _option(_seconds(0))
-    heartbeat_seconds: Seconds | Unset | None = _option(_seconds(10), clearable=True)
-    dead_letter: str | Unset | None = _option(_queue_name, clearable=True)
+    retry_limit: int | Unset = _option(integer(0))
+    retry_delay: Seconds | Unset = _option(seconds(0))
+    retry_backoff: bool | Unset = _option(boolean)
+    retry_delay_max: Seconds | Unset | None = _option(seconds(0), clearable=True)
+    expire_in_seconds: Seconds | Unset = _option(seconds(1, DAY))
+    retention_seconds: Seconds | Unset = _option(seconds(1))
+    delete_after_seconds: Seconds | Unset = _option(seconds(0))
+    heartbeat_seconds: Seconds | Unset | None = _option(seconds(10), clearable=True)
+    dead_letter: str | Unset | None = _option(a_queue_name, clearable=True)
 
     def check_together(self) -> None:
         if self.retry_delay_max not in (UNSET, None) and self.retry_backoff is not True:
@@ -213,26 +111,60 @@ class SendOptions(RetryOptions):
     """Options of one job. Absent ones come from the queue's row at the moment of sending."""
 
     id: UUID | str | Unset = _option(as_uuid)
-    priority: int | Unset = _option(_integer(-MAX_INT4 - 1))
-    start_after: StartAfter | Unset | None = _option(_start_after, clearable=True)
-    singleton_key: str | Unset | None = _option(_text, clearable=True)
-    group_id: str | Unset = _option(_filled_text)
-    group_tier: str | Unset = _option(_filled_text)
+    priority: int | Unset = _option(integer(-MAX_INT4 - 1))
+    start_after: StartAfter | Unset | None = _option(start_after, clearable=True)
+    singleton_key: str | Unset | None = _option(text, clearable=True)
+    singleton_seconds: Seconds | Unset = _option(seconds(1))
+    singleton_next_slot: bool | Unset = _option(boolean)
+    group_id: str | Unset = _option(filled_text)
+    group_tier: str | Unset = _option(filled_text)
 
     def check_together(self) -> None:
         RetryOptions.check_together(self)
-        if self.group_tier is not UNSET and self.group_id is UNSET:
-            raise ValidationError(f"group_tier ({self.group_tier!r}) needs a group_id.")
+        _check_group(self.group_id, self.group_tier)
+        if self.singleton_next_slot is True and self.singleton_seconds is UNSET:
+            raise ValidationError("singleton_next_slot (True) needs singleton_seconds, the length of a slot.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOptions(RetryOptions):
+    """Which queued jobs to change, and what of them; absent options stay as they are.
+
+    ``None`` clears ``retry_delay_max``, ``heartbeat_seconds`` and ``dead_letter``.
+    """
+
+    id: UUID | str | Unset = _option(as_uuid)
+    singleton_key: str | Unset = _option(filled_text)
+    match: Match | Unset = _option(one_of(MATCHES))
+    priority: int | Unset = _option(integer(-MAX_INT4 - 1))
+    start_after: StartAfter | Unset = _option(start_after)
+    group_id: str | Unset = _option(filled_text)
+    group_tier: str | Unset = _option(filled_text)
+
+    def check_together(self) -> None:
+        RetryOptions.check_together(self)
+        _check_group(self.group_id, self.group_tier)
+        if (self.id is UNSET) == (self.singleton_key is UNSET):
+            raise ValidationError(
+                f"Give exactly one of id and singleton_key, not {'both' if self.id is not UNSET else 'neither'}."
+            )
+        if self.match is not UNSET and self.id is not UNSET:
+            raise ValidationError(f"match ({self.match!r}) is for jobs named by singleton_key; an id is one job.")
+
+
+def _check_group(group_id: str | Unset, group_tier: str | Unset) -> None:
+    if group_tier is not UNSET and group_id is UNSET:
+        raise ValidationError(f"group_tier ({group_tier!r}) needs a group_id.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions(RetryOptions):
     """Options of a queue. ``QueueOptions()`` by itself means pg-boss's own defaults."""
 
-    policy: Policy | Unset = _option(_policy)
-    partition: bool | Unset = _option(_boolean)
-    warning_queue_size: int | Unset = _option(_integer(0))
-    notify: bool | Unset = _option(_boolean)
+    policy: Policy | Unset = _option(policy)
+    partition: bool | Unset = _option(boolean)
+    warning_queue_size: int | Unset = _option(integer(0))
+    notify: bool | Unset = _option(boolean)
 
     def over(self, defaults: QueueOptions) -> QueueOptions:
         """These options where given, else the defaults'."""
@@ -246,10 +178,12 @@ class QueueOptions(RetryOptions):
 class FetchOptions(Options):
     """Which jobs to claim, and how many."""
 
-    batch_size: int | Unset = _option(_integer(1))
-    min_priority: int | Unset = _option(_integer(-MAX_INT4 - 1))
-    max_priority: int | Unset = _option(_integer(-MAX_INT4 - 1))
-    ignore_start_after: bool | Unset = _option(_boolean)
+    batch_size: int | Unset = _option(integer(1))
+    min_priority: int | Unset = _option(integer(-MAX_INT4 - 1))
+    max_priority: int | Unset = _option(integer(-MAX_INT4 - 1))
+    ignore_start_after: bool | Unset = _option(boolean)
+    ignore_groups: Collection[str] | Unset = _option(group_ids)
+    group_concurrency: GroupLimits | Unset = _option(group_concurrency)
 
     def check_together(self) -> None:
         low, high = self.min_priority, self.max_priority
@@ -278,6 +212,20 @@ class SendKeywords(RetryKeywords, total=False):
     priority: int
     start_after: StartAfter | None
     singleton_key: str | None
+    singleton_seconds: Seconds
+    singleton_next_slot: bool
+    group_id: str
+    group_tier: str
+
+
+class UpdateKeywords(RetryKeywords, total=False):
+    """:class:`UpdateOptions` as keyword arguments."""
+
+    id: UUID | str
+    singleton_key: str
+    match: Match
+    priority: int
+    start_after: StartAfter
     group_id: str
     group_tier: str
 
@@ -298,6 +246,8 @@ class FetchKeywords(TypedDict, total=False):
     min_priority: int
     max_priority: int
     ignore_start_after: bool
+    ignore_groups: Collection[str]
+    group_concurrency: GroupLimits
 
 
 _ZONELESS = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?)?", re.ASCII)

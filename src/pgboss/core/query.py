@@ -14,7 +14,18 @@ from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
-__all__ = ["Atomic", "Operation", "Parameter", "Query", "Rows", "Script", "Statement", "Steps", "atomic"]
+__all__ = [
+    "Atomic",
+    "Operation",
+    "Parameter",
+    "Query",
+    "Rows",
+    "Script",
+    "Statement",
+    "Step",
+    "Steps",
+    "atomic",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -72,14 +83,16 @@ class Rows:
 
 
 Statement: TypeAlias = Query | Script
-Steps: TypeAlias = Generator[Statement, Rows, T]
+Step: TypeAlias = "Query | Script | Atomic[Rows]"
+Steps: TypeAlias = Generator[Step, Rows, T]
 
 
 @dataclass(frozen=True, slots=True)
 class Atomic(Generic[T]):
     """An operation whose statements must commit together; the runner opens the transaction.
 
-    Another operation may ``yield from`` it, and is then responsible for being atomic itself.
+    Another operation may ``yield from`` it, and is then responsible for being atomic itself. One that is a series of
+    transactions yields each of them whole, and receives the rows that it returns.
     """
 
     steps: Steps[T]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
-from pgboss.core.query import Atomic, Operation, Rows, Statement, Steps
+from pgboss.core.query import Atomic, Operation, Rows, Statement, Step, Steps
 from pgboss.errors import DatabaseError
 
-__all__ = ["AsyncSession", "Run", "Session", "arun", "run"]
+__all__ = ["AsyncSession", "Run", "RunWithin", "Session", "arun", "run"]
 
 T = TypeVar("T")
 
@@ -42,6 +42,17 @@ class Run(Protocol):
         """Run an operation to its end and return its value."""
 
 
+class RunWithin(Protocol):
+    """The same for those who do not want to wait for ever."""
+
+    async def __call__(self, operation: Operation[T], *, within_seconds: float | None = None) -> T:
+        """Run an operation to its end and return its value.
+
+        Raises:
+            NoAnswerError: it took longer than ``within_seconds``.
+        """
+
+
 async def arun(session: AsyncSession, operation: Operation[T]) -> T:
     """Run an operation to its end and return its value."""
     if not isinstance(operation, Atomic):
@@ -52,19 +63,23 @@ async def arun(session: AsyncSession, operation: Operation[T]) -> T:
 
 async def _adrive(session: AsyncSession, steps: Steps[T]) -> T:
     try:
-        statement = next(steps)
+        step = next(steps)
         while True:
             try:
-                rows = await session.execute(statement)
+                rows = await _aanswer(session, step)
             except DatabaseError as error:
-                statement = steps.throw(error)
+                step = steps.throw(error)
             else:
-                statement = steps.send(rows)
+                step = steps.send(rows)
     except StopIteration as stop:
         value: T = stop.value
         return value
     finally:
         steps.close()
+
+
+async def _aanswer(session: AsyncSession, step: Step) -> Rows:
+    return await (arun(session, step) if isinstance(step, Atomic) else session.execute(step))
 
 
 def run(session: Session, operation: Operation[T]) -> T:
@@ -77,16 +92,20 @@ def run(session: Session, operation: Operation[T]) -> T:
 
 def _drive(session: Session, steps: Steps[T]) -> T:
     try:
-        statement = next(steps)
+        step = next(steps)
         while True:
             try:
-                rows = session.execute(statement)
+                rows = _answer(session, step)
             except DatabaseError as error:
-                statement = steps.throw(error)
+                step = steps.throw(error)
             else:
-                statement = steps.send(rows)
+                step = steps.send(rows)
     except StopIteration as stop:
         value: T = stop.value
         return value
     finally:
         steps.close()
+
+
+def _answer(session: Session, step: Step) -> Rows:
+    return run(session, step) if isinstance(step, Atomic) else session.execute(step)

@@ -6,6 +6,7 @@ Each is an operation that yields statements and returns frozen dataclasses; how 
 from __future__ import annotations
 
 from pgboss.insights.jobs import JobPage, page_of_jobs
+from pgboss.insights.metrics import QueueMetrics, queue_metrics
 from pgboss.insights.queues import QueueOverview, queue_overviews
 
-__all__ = ["JobPage", "QueueOverview", "page_of_jobs", "queue_overviews"]
+__all__ = ["JobPage", "QueueMetrics", "QueueOverview", "page_of_jobs", "queue_metrics", "queue_overviews"]

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import get_args
 from uuid import UUID
 
+from pgboss.core.checks import UNSET, check_integer
 from pgboss.core.job import JobDetails, JobState, details_from
-from pgboss.core.options import UNSET, check_integer
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wire import JSON, dumps

@@ -6,8 +6,9 @@ Nothing here talks to a database or to an event loop: clients encode with a defi
 
 from __future__ import annotations
 
-from pgboss.jobs.definition import HandledJob, JobDefinition
+from pgboss.jobs.definition import HandledBatch, HandledJob, JobDefinition
+from pgboss.jobs.events import Event
 from pgboss.jobs.outcomes import Discard, Snooze, Verdict
 from pgboss.jobs.registry import Jobs, collect
 
-__all__ = ["Discard", "HandledJob", "JobDefinition", "Jobs", "Snooze", "Verdict", "collect"]
+__all__ = ["Discard", "Event", "HandledBatch", "HandledJob", "JobDefinition", "Jobs", "Snooze", "Verdict", "collect"]

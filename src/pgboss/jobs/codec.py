@@ -141,10 +141,10 @@ class PayloadCodec(Generic[P]):
 
 
 class ResultCodec(Generic[R]):
-    """Turns what a handler returned into JSON, by its return annotation.
+    """Turns what a handler returned into JSON and back, by its return annotation.
 
     A result is written as it is, never checked against the annotation: the work is done, and doing it again because
-    of the shape of its report would help nobody.
+    of the shape of its report would help nobody. Whoever reads it back has it checked.
     """
 
     def __init__(self, job: str, find_type: FindType) -> None:
@@ -157,18 +157,48 @@ class ResultCodec(Generic[R]):
         Raises:
             PayloadError: it is a coroutine that nobody awaited.
         """
-        if inspect.iscoroutine(value):
-            value.close()
-            raise PayloadError(
-                f"{self._job}: the handler is a plain function and returned a coroutine, which was not awaited. "
-                "Make the handler async def and await there."
-            )
+        self.refuse_coroutine(value)
         if value is None or self._adapter is None:
             return value
         try:
             return dump_model(partial(self._adapter.dump_python, value))
         except Exception:  # noqa: BLE001  upon a value of another type, serializers may raise anything
             return value
+
+    def refuse_coroutine(self, value: object) -> None:
+        """Raise ``PayloadError`` when the handler returned a coroutine that nobody awaited."""
+        if inspect.iscoroutine(value):
+            value.close()
+            raise PayloadError(
+                f"{self._job}: the handler is a plain function and returned a coroutine, which was not awaited. "
+                "Make the handler async def and await there."
+            )
+
+    def decode(self, output: JSON) -> R | None:
+        """What the handler returned, from a completed job's output; ``None`` when it returned nothing.
+
+        Raises:
+            PayloadError: it does not fit the declared type; the message names job and field.
+        """
+        if output is None:
+            return None
+        if isinstance(output, Unreadable):
+            raise PayloadError(f"{self._job}: Python cannot read the output of this job: {output.reason}.")
+        bare = _unwrapped(output)
+        if self._adapter is None:
+            return cast("R", bare)
+        try:
+            return self._read(output)
+        except Invalid as error:
+            if bare is output:
+                raise PayloadError(f"{self._job}: the result: {describe(error)}.") from None
+        try:
+            return self._read(bare)
+        except Invalid as error:
+            raise PayloadError(f"{self._job}: the result: {describe(error)}.") from None
+
+    def _read(self, value: JSON) -> R | None:
+        return None if self._adapter is None else self._adapter.validate_json(dumps(value, what="result"))
 
     @cached_property
     def _adapter(self) -> TypeAdapter[R] | None:
@@ -179,6 +209,13 @@ class ResultCodec(Generic[R]):
             return None if declared in (*_PLAIN, NoneType) else TypeAdapter(declared)
         except (NameError, PydanticUserError):
             return None
+
+
+def _unwrapped(output: JSON) -> JSON:
+    """Out of ``{"value": …}``, in which everything but objects is stored: docs/compatibility.md, "Output"."""
+    if isinstance(output, dict) and output.keys() == {"value"} and not isinstance(output["value"], dict):
+        return output["value"]
+    return output
 
 
 def _first_line(error: Exception) -> str:

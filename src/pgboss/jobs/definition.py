@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from enum import Enum, auto
 from functools import WRAPPER_ASSIGNMENTS
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
-from pgboss.core.job import Job
+from pgboss.core.job import Job, JobDetails
 from pgboss.core.names import check_queue_name
-from pgboss.core.options import QueueOptions, check_integer
+from pgboss.core.options import QueueOptions
+from pgboss.core.schedule import Schedule
 from pgboss.core.wire import JSON
+from pgboss.core.work_options import WorkKeywords, WorkOptions
 from pgboss.errors import ConfigurationError, ValidationError
 from pgboss.jobs.codec import PayloadCodec, ResultCodec, plain
-from pgboss.jobs.handlers import Handler, check_job_handler, is_async
+from pgboss.jobs.elsewhere import check_executor, import_of
+from pgboss.jobs.handlers import Handler, Shape, check_job_handler, is_async
 
-__all__ = ["HandledJob", "JobDefinition", "Takes"]
+__all__ = ["HandledBatch", "HandledJob", "JobDefinition", "Takes"]
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 Extra = ParamSpec("Extra")
 Returned = TypeVar("Returned", covariant=True)
 
-MAX_CONCURRENCY = 10_000
-
 
 class Takes(Enum):
-    """What a handler is called with."""
+    """What a handler is called with: one of each, or lists in a batch; a transaction's connection comes last."""
 
     PAYLOAD = auto()
     PAYLOAD_AND_JOB = auto()
@@ -44,27 +46,24 @@ class JobDefinition(Generic[Payload, Result]):
         payload: between payloads and the JSON in their rows.
         result: from what the handler returns to JSON.
         queue_options: those that were given; a worker creates the queue with them when it is missing.
+        schedules: when jobs of this kind come by themselves; whatever starts with the definition stores them.
         handler: the function that does the work; ``None`` when another program does it.
         takes: what the handler is called with.
-        concurrency: how many of these jobs one worker runs at once; ``None`` is the worker's default.
+        work_options: how a worker works these jobs, where it is not told otherwise.
         is_async: whether calling the handler gives a coroutine; otherwise it belongs in a thread.
-
-    Raises:
-        ValidationError: the concurrency is no integer from 1 to 10000.
     """
 
     name: str
     payload: PayloadCodec[Payload]
     result: ResultCodec[Result]
     queue_options: QueueOptions = QueueOptions()
+    schedules: tuple[Schedule, ...] = ()
     handler: Handler | None = None
     takes: Takes = Takes.PAYLOAD
-    concurrency: int | None = None
+    work_options: WorkOptions = WorkOptions()
     is_async: bool = False
 
     def __post_init__(self) -> None:
-        if self.concurrency is not None:
-            _check_concurrency(self.name, self.concurrency)
         if self.handler is not None:
             self._look_like(self.handler)
 
@@ -75,9 +74,12 @@ class JobDefinition(Generic[Payload, Result]):
         """Find the payload's type now, so that a mistake shows when a program starts and not at its first job.
 
         Raises:
-            ConfigurationError: the type is not known, or pydantic cannot handle it.
+            ConfigurationError: the type is not known, or pydantic cannot handle it; or processes are to run the
+                handler, and its name means something else.
         """
         self.payload.prepare()
+        if self.handler is not None and self.work_options.is_in_process:
+            import_of(self)
 
     def encode(self, payload: Payload) -> JSON:
         """The payload as JSON, checked: see :meth:`~pgboss.jobs.codec.PayloadCodec.encode`."""
@@ -91,8 +93,47 @@ class JobDefinition(Generic[Payload, Result]):
         """What the handler returned, as output: see :meth:`~pgboss.jobs.codec.ResultCodec.encode`."""
         return self.result.encode(value)
 
-    def call(self, payload: Payload, job: Job) -> Any:
+    @property
+    def concurrency(self) -> int | None:
+        """How many calls of the handler run at once; ``None`` is the worker's default."""
+        concurrency = self.work_options.concurrency
+        return concurrency if isinstance(concurrency, int) else None
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the handler takes lists of payloads and jobs."""
+        return self.work_options.is_batch
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the handler takes the connection on which its jobs are completed."""
+        return self.work_options.is_transactional
+
+    def payload_of(self, job: Job) -> Payload:
+        """The payload of a job that was fetched or found.
+
+        Raises:
+            PayloadError: its data do not fit the declared type.
+        """
+        return self.decode(job.data)
+
+    def result_of(self, job: JobDetails) -> Result | None:
+        """What the handler returned for a job; ``None`` when it returned nothing, or the job is not completed.
+
+        The type must accept what it is written as: a model with another alias for reading than for writing does not.
+
+        Raises:
+            PayloadError: the stored output does not fit the declared type, as that of another release may.
+        """
+        return self.result.decode(job.output) if job.state == "completed" else None
+
+    def call(self, payload: Any, job: Any, *connection: object) -> Any:
         """Call the handler with what it takes, and return what it returns: a coroutine when it ``is_async``.
+
+        Args:
+            payload: in a batch, a list of payloads.
+            job: in a batch, a list of jobs in the same order.
+            *connection: that of the transaction, for a transactional handler.
 
         Raises:
             ConfigurationError: this definition has no handler.
@@ -101,27 +142,34 @@ class JobDefinition(Generic[Payload, Result]):
             case Takes.PAYLOAD:
                 return self._function(payload)
             case Takes.PAYLOAD_AND_JOB:
-                return self._function(payload, job)
+                return self._function(payload, job, *connection)
             case Takes.JOB:
-                return self._function(job)
+                return self._function(job, *connection)
 
     @staticmethod
-    def untyped(name: str, handler: Handler, concurrency: int | None = None) -> JobDefinition[Any, Any]:
-        """A definition for a handler that takes the job and nothing else; data and result are plain JSON.
+    def untyped(name: str, handler: Handler, **options: Unpack[WorkKeywords]) -> JobDefinition[Any, Any]:
+        """A definition for a handler that takes the job, or a list of jobs; data and result are plain JSON.
+
+        Args:
+            name: the queue's name.
+            handler: takes a list when there is a ``batch_size``, and the connection too when ``transactional``.
+            **options: of the worker.
 
         Raises:
-            ValidationError: the name is no queue name, or the concurrency out of range.
+            ValidationError: the name is no queue name, or an option out of range.
             ConfigurationError: the handler is not callable, yields, or takes other parameters.
         """
         check_queue_name(name)
-        check_job_handler(name, handler)
+        work_options = work_options_of(name, options)
+        check_job_handler(name, handler, Shape(work_options.is_batch, work_options.is_transactional))
+        check_executor(name, handler, work_options)
         return JobDefinition(
             name=name,
             payload=PayloadCodec(name, plain),
             result=ResultCodec(name, plain),
             handler=handler,
             takes=Takes.JOB,
-            concurrency=concurrency,
+            work_options=work_options,
             is_async=is_async(handler),
         )
 
@@ -149,8 +197,17 @@ class HandledJob(JobDefinition[Payload, Result], Generic[Payload, Result, Extra,
         return returned
 
 
-def _check_concurrency(name: str, value: int) -> None:
+class HandledBatch(JobDefinition[Payload, Result], Generic[Payload, Result, Extra, Returned]):
+    """A definition whose handler takes lists. Calling it calls the handler and nothing else."""
+
+    def __call__(self, payloads: list[Payload], /, *args: Extra.args, **kwargs: Extra.kwargs) -> Returned:
+        returned: Returned = self._function(payloads, *args, **kwargs)
+        return returned
+
+
+def work_options_of(name: str, given: Mapping[str, Any]) -> WorkOptions:
+    """Worker options, with the job's name in whatever is wrong with them."""
     try:
-        check_integer("concurrency", value, 1, MAX_CONCURRENCY)
+        return WorkOptions(**given)
     except ValidationError as error:
         raise ValidationError(f"{name}: {error}") from None

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final, TypeAlias, get_type_hints
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from pgboss.core.job import Job
+from pgboss.core.job import Job, JobDetails
 from pgboss.errors import ConfigurationError
 
 if sys.version_info >= (3, 14):
@@ -22,81 +25,149 @@ if sys.version_info >= (3, 14):
 else:
     signature = inspect.signature
 
-__all__ = ["Handler", "Signature", "check_job_handler", "describe", "is_async"]
+__all__ = ["Handler", "Shape", "Signature", "check_job_handler", "describe", "is_async"]
 
 Handler: TypeAlias = Callable[..., Any]
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+_LISTS: Final = (list, Sequence, Collection, Iterable)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a handler is called with, beside what its own parameters say.
+
+    Attributes:
+        is_batch: lists, of payloads and of jobs, instead of one.
+        is_transactional: also the connection on which its jobs will be completed.
+        has_metadata: jobs come as ``JobDetails``.
+    """
+
+    is_batch: bool = False
+    is_transactional: bool = False
+    has_metadata: bool = False
+
+    @property
+    def words(self) -> str:
+        """The parameters of a typed handler, for messages."""
+        payload, job = ("the list of payloads", "the list of Jobs") if self.is_batch else ("the payload", "the Job")
+        if self.is_transactional:
+            return f"must take {payload}, {job} and the connection"
+        return f"must take {payload}, and may take {job}"
+
+
 class Signature:
-    """The parameters of a typed handler: the payload and perhaps the job.
+    """The parameters of a typed handler: the payload and perhaps the job, or lists of them, and the connection.
 
     Args:
         job: the job's name, for messages.
         local_names: names known where the handler was defined, beside those of its module.
 
     Raises:
-        ConfigurationError: the handler is nothing that can be called with a payload, or with a payload and a job.
+        ConfigurationError: the handler is nothing that can be called in this shape.
     """
 
-    def __init__(self, job: str, handler: Handler, local_names: Mapping[str, Any]) -> None:
+    def __init__(self, job: str, handler: Handler, local_names: Mapping[str, Any], shape: Shape = Shape()) -> None:
         _check_kind(job, handler)
+        self._job = job
         self._handler = handler
         self._local_names = dict(local_names)
+        self._shape = shape
         try:
             found = signature(handler)
         except ValueError:
             raise ConfigurationError(f"{job}: the parameters of {describe(handler)} cannot be read.") from None
         self._returns = found.return_annotation
-        self._payload, self.takes_job = self._read(job, _positional(job, handler, found))
+        self._payload, self.takes_job = self._read(_positional(job, handler, found))
 
     def payload_type(self) -> Any:
-        """The payload's type; ``Any`` when it is not annotated.
+        """The payload's type, in a batch that of one payload; ``Any`` when it is not annotated.
+
+        Raises:
+            NameError: the annotation holds a name that is not defined yet.
+            ConfigurationError: a batch handler's first parameter is annotated as something else than a list.
+        """
+        declared = self._resolve(self._payload)
+        if not self._shape.is_batch or declared in (Any, object):
+            return declared
+        if get_origin(declared) in _LISTS:
+            return get_args(declared)[0]
+        if declared in _LISTS:
+            return Any
+        raise ConfigurationError(
+            f"{self._where} takes a batch; annotate its first parameter as list[...] of the payload's type, "
+            f"not as {declared!r}."
+        )
+
+    def result_type(self) -> Any:
+        """The result's type, in a batch that of one job's result.
 
         Raises:
             NameError: the annotation holds a name that is not defined yet.
         """
-        return self._resolve(self._payload)
+        declared = self._resolve(self._returns)
+        return _result_of_one(declared) if self._shape.is_batch else declared
 
-    def result_type(self) -> Any:
-        """The result's type, as :meth:`payload_type`."""
-        return self._resolve(self._returns)
+    @property
+    def _where(self) -> str:
+        return f"{self._job}: the handler {describe(self._handler)}"
 
-    def _read(self, job: str, positional: list[inspect.Parameter]) -> tuple[Any, bool]:
-        where = f"{job}: the handler {describe(self._handler)}"
-        if not positional:
-            raise ConfigurationError(f"{where} takes no parameters; it must take the payload, and may take the Job.")
-        if len(positional) > 2:
-            raise ConfigurationError(
-                f"{where} takes {len(positional)} parameters; it may take the payload and the Job, nothing else."
-            )
-        payload = positional[0]
+    def _read(self, positional: list[inspect.Parameter]) -> tuple[Any, bool]:
+        self._check_count(len(positional))
+        payload, *others = positional
         if payload.name in ("self", "cls"):
-            raise ConfigurationError(f"{where} is a method of a class; define it as a function of its module.")
+            raise ConfigurationError(f"{self._where} is a method of a class; define it as a function of its module.")
+        one, job = ("list of payloads", "list[Job]") if self._shape.is_batch else ("payload", "Job")
         if self._is_job(payload.annotation):
             raise ConfigurationError(
-                f"{where} takes the Job as its first parameter; the payload comes first, the Job second. "
+                f"{self._where} takes the {job} as its first parameter; the {one} comes first, the {job} second. "
                 "Without a payload type, annotate the first as Any."
             )
-        if len(positional) == 2 and not self._may_be_job(positional[1].annotation):
+        if others and not self._may_be_job(others[0].annotation):
             raise ConfigurationError(
-                f"{where} takes a second parameter {positional[1].name!r}, which must be annotated as Job."
+                f"{self._where} takes a second parameter {others[0].name!r}, which must be annotated as {job}, or with "
+                f"include_metadata=True as {job.replace('Job', 'JobDetails')}."
             )
-        return payload.annotation, len(positional) == 2
+        return payload.annotation, bool(others)
+
+    def _check_count(self, count: int) -> None:
+        if not count:
+            raise ConfigurationError(f"{self._where} takes no parameters; it {self._shape.words}.")
+        if self._shape.is_transactional and count != 3:
+            raise ConfigurationError(
+                f"{self._where} is transactional and takes {count} parameters; it {self._shape.words}."
+            )
+        if not self._shape.is_transactional and count > 2:
+            raise ConfigurationError(
+                f"{self._where} takes {count} parameters; it {self._shape.words}, nothing else. "
+                "For a connection as well, declare it with transactional=True."
+            )
 
     def _is_job(self, annotation: Any) -> bool:
         try:
-            return self._resolve(annotation) is Job
+            return self._resolve(annotation) in self._jobs
         except NameError:
             # Commonly imported for type checkers only.
-            return bool(getattr(annotation, "__forward_arg__", annotation) == "Job")
+            wanted = ("list[Job]", "Sequence[Job]") if self._shape.is_batch else ("Job",)
+            return getattr(annotation, "__forward_arg__", annotation) in wanted
 
     def _may_be_job(self, annotation: Any) -> bool:
         try:
-            return self._resolve(annotation) in (Job, Any, object)
+            resolved = self._resolve(annotation)
         except NameError:
             return True
+        return resolved in (*self._jobs, Any, object) or (
+            self._shape.is_batch and (resolved in _LISTS or resolved in (list[Any], Sequence[Any]))
+        )
+
+    @property
+    def _jobs(self) -> tuple[Any, ...]:
+        kinds = (Job, JobDetails) if self._shape.has_metadata else (Job,)
+        if not self._shape.is_batch:
+            return kinds
+        return tuple(many[kind] for many in (list, Sequence, Collection, Iterable) for kind in kinds)
 
     def _resolve(self, annotation: Any) -> Any:
         if annotation is inspect.Parameter.empty:
@@ -110,8 +181,28 @@ class Signature:
         return get_type_hints(holder, names, self._local_names, include_extras=True)["it"]
 
 
-def check_job_handler(job: str, handler: Handler) -> None:
-    """Refuse a handler that cannot be called with a job alone, as those of ``work`` are.
+def _result_of_one(declared: Any) -> Any:
+    """The type of one job's result, from what a batch handler declares to return; ``Any`` when it does not tell."""
+    results: list[Any] = []
+    for member in get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,):
+        origin, arguments = get_origin(member), get_args(member)
+        if origin in (*_LISTS, tuple):
+            results.append(arguments[0])
+        elif origin in (dict, Mapping):
+            results.append(arguments[1])
+        elif member is not NoneType:
+            return Any
+    plain = [one for result in results for one in _without_exceptions(result)]
+    return reduce(or_, plain) if plain else NoneType
+
+
+def _without_exceptions(declared: Any) -> list[Any]:
+    members = get_args(declared) if get_origin(declared) in (Union, UnionType) else (declared,)
+    return [one for one in members if not (inspect.isclass(one) and issubclass(one, BaseException))]
+
+
+def check_job_handler(job: str, handler: Handler, shape: Shape = Shape()) -> None:
+    """Refuse a handler that cannot be called with a job, or a list of jobs, as those of ``work`` are.
 
     Raises:
         ConfigurationError: it is not callable, yields, or takes other parameters.
@@ -122,11 +213,13 @@ def check_job_handler(job: str, handler: Handler) -> None:
     except ValueError:  # a builtin that does not tell
         return
     try:
-        found.bind(object())
+        found.bind(*([object()] * (2 if shape.is_transactional else 1)))
     except TypeError:
+        what = "the list of jobs" if shape.is_batch else "the job"
+        more = "and the connection, and" if shape.is_transactional else "and"
         raise ConfigurationError(
-            f"{job}: the handler {describe(handler)}{found} must take the job and nothing else. "
-            "For a handler that takes the payload use @jobs.job."
+            f"{job}: the handler {describe(handler)}{found} must take {what} {more} nothing else. "
+            f"For a handler that takes the payload use {'@jobs.batch' if shape.is_batch else '@jobs.job'}."
         ) from None
 
 

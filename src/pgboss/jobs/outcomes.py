@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pgboss.core.options import MAX_INT4, Seconds, check_integer
+from pgboss.core.checks import MAX_INT4, Seconds, check_integer
 from pgboss.core.wire import JSON
 from pgboss.errors import ValidationError
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from pgboss.core.names import SEND_IT_QUEUE, check_queue_name
 from pgboss.core.options import QueueKeywords, QueueOptions
+from pgboss.core.schedule import Schedule
+from pgboss.core.work_options import JobKeywords, WorkKeywords, WorkOptions
 from pgboss.errors import ConfigurationError, ValidationError
 from pgboss.jobs.codec import PayloadCodec, ResultCodec, plain
-from pgboss.jobs.decorator import JobDecorator
-from pgboss.jobs.definition import JobDefinition
+from pgboss.jobs.decorator import (
+    BatchDecorator,
+    JobDecorator,
+    TransactionalBatchDecorator,
+    TransactionalDecorator,
+)
+from pgboss.jobs.definition import JobDefinition, work_options_of
+from pgboss.jobs.events import Event
 from pgboss.jobs.handlers import describe
 
 __all__ = ["Jobs", "collect"]
@@ -34,8 +42,19 @@ class Jobs:
 
     def __init__(self) -> None:
         self._definitions: dict[str, JobDefinition[Any, Any]] = {}
+        self._subscriptions: dict[tuple[str, str], None] = {}
 
-    def job(self, name: str, *, concurrency: int | None = None, **queue_options: Unpack[QueueKeywords]) -> JobDecorator:
+    @overload
+    def job(
+        self, name: str, *, transactional: Literal[False] = ..., **options: Unpack[JobKeywords]
+    ) -> JobDecorator: ...
+
+    @overload
+    def job(
+        self, name: str, *, transactional: Literal[True], **options: Unpack[JobKeywords]
+    ) -> TransactionalDecorator: ...
+
+    def job(self, name: str, *, transactional: bool = False, **options: Unpack[JobKeywords]) -> Any:
         """Make a function the handler of a kind of job.
 
         The function takes the payload and, if it wants to, the :class:`~pgboss.core.job.Job`. The payload's
@@ -44,15 +63,63 @@ class Jobs:
 
         Args:
             name: the queue's name.
-            concurrency: how many of these jobs one worker runs at once; ``None`` is the worker's default.
-            **queue_options: for the queue, in case it has to be created; one that exists is left as it is.
+            transactional: the function takes payload, job and the connection on which the job will be completed: what
+                it writes there is committed together with the completion, or not at all. An ``async def`` gets a
+                connection of the instance's pool, a plain one a ``psycopg.Connection``.
+            **options: ``concurrency``, ``group_concurrency``, ``executor="process"`` for a function that computes, and
+                the other options of a worker, see
+                :class:`~pgboss.core.work_options.WorkOptions`; and the queue's, in case it has to be created: one
+                that exists is left as it is. ``schedule`` is a :class:`~pgboss.core.schedule.Schedule`, or several
+                with different keys, that whatever starts with this registry stores.
 
         Raises:
             ValidationError: the name or an option is out of range.
             ConfigurationError: the name is taken, an option unknown, or (when applied) the function is no handler.
         """
-        self._check_name(name)
-        return JobDecorator(self.add, name, concurrency, _options(name, queue_options))
+        if "batch_size" in options:
+            raise ConfigurationError(f"{name}: batch_size is for handlers that take lists: use @jobs.batch.")
+        schedules = _schedules(name, options.pop("schedule", ()))
+        work_options, queue_options = self._read(name, {"transactional": transactional, **options})
+        kind = TransactionalDecorator if work_options.is_transactional else JobDecorator
+        return kind(self.add, name, work_options, queue_options, schedules)
+
+    @overload
+    def batch(
+        self, name: str, *, batch_size: int, transactional: Literal[False] = ..., **options: Unpack[JobKeywords]
+    ) -> BatchDecorator: ...
+
+    @overload
+    def batch(
+        self, name: str, *, batch_size: int, transactional: Literal[True], **options: Unpack[JobKeywords]
+    ) -> TransactionalBatchDecorator: ...
+
+    def batch(self, name: str, *, batch_size: int, transactional: bool = False, **options: Unpack[JobKeywords]) -> Any:
+        """Make a function the handler of many jobs of a kind at once::
+
+            @jobs.batch("embed", batch_size=50)
+            async def embed(payloads: list[EmbedText]) -> list[Embedded]: ...
+
+        The function takes a list of payloads and, if it wants to, the list of their jobs; a single job is a list,
+        too. It returns ``None``, or a list with one result for each job in order, or a mapping from job ids to
+        results, in which a job that is missing fails. An exception as a result fails its own job, :class:`Discard`
+        for good, and :class:`Snooze` brings its job back. What the function raises counts for the whole batch.
+
+        Args:
+            name: the queue's name.
+            batch_size: the most jobs of one call; there are fewer when fewer are due.
+            transactional: as in :meth:`job`, with the lists of payloads and jobs; all jobs are completed together,
+                so that no result may be an exception.
+            **options: as in :meth:`job`; ``concurrency`` is how many calls run at once.
+
+        Raises:
+            ValidationError: the name or an option is out of range.
+            ConfigurationError: the name is taken, an option unknown, or (when applied) the function is no handler.
+        """
+        schedules = _schedules(name, options.pop("schedule", ()))
+        given = {"batch_size": batch_size, "transactional": transactional, **options}
+        work_options, queue_options = self._read(name, given)
+        kind = TransactionalBatchDecorator if work_options.is_transactional else BatchDecorator
+        return kind(self.add, name, work_options, queue_options, schedules)
 
     @overload
     def declare(
@@ -85,6 +152,36 @@ class Jobs:
             )
         )
 
+    @overload
+    def event(self, name: str, payload: type[Payload]) -> Event[Payload]: ...
+
+    @overload
+    def event(self, name: str, payload: None) -> Event[None]: ...
+
+    @overload
+    def event(self, name: str, payload: Any = ...) -> Event[Any]: ...
+
+    def event(self, name: str, payload: Any = Any) -> Event[Any]:
+        """Declare an event, so that it is published with checks: ``boss.publish(event, payload)``.
+
+        Raises:
+            ValidationError: the name is no text, or empty.
+            ConfigurationError: the payload is no type that pydantic handles.
+        """
+        return Event.declare(name, payload)
+
+    def subscribe(self, event: Event[Payload], *definitions: JobDefinition[Payload, Any]) -> None:
+        """Let jobs hear of an event: whatever starts with this registry subscribes their queues to it.
+
+        A subscription lasts in the database, also when it is no longer declared: end it with ``boss.unsubscribe``.
+        """
+        self._subscriptions.update(dict.fromkeys((event.name, definition.name) for definition in definitions))
+
+    @property
+    def subscriptions(self) -> Iterable[tuple[str, str]]:
+        """Every event, by name, with a queue that shall hear of it."""
+        return self._subscriptions.keys()
+
     def add(self, definition: Definition) -> Definition:
         """Add a definition, and return it.
 
@@ -105,6 +202,8 @@ class Jobs:
         merged = cls()
         for definition in _distinct(registries).values():
             merged.add(definition)
+        for registry in registries:
+            merged._subscriptions.update(dict.fromkeys(registry.subscriptions))
         return merged
 
     def __getitem__(self, name: str) -> JobDefinition[Any, Any]:
@@ -121,6 +220,14 @@ class Jobs:
 
     def __repr__(self) -> str:
         return f"<Jobs: {', '.join(self._definitions) or 'none yet'}>"
+
+    def _read(self, name: str, given: Mapping[str, Any]) -> tuple[WorkOptions, QueueOptions]:
+        self._check_name(name)
+        for_work = {option: value for option, value in given.items() if option in WorkKeywords.__annotations__}
+        for_queue = {option: value for option, value in given.items() if option not in for_work}
+        # The queue's first, where an option that nobody knows is found out.
+        queue_options = _options(name, for_queue)
+        return work_options_of(name, for_work), queue_options
 
     def _check_name(self, name: object) -> None:
         if callable(name):
@@ -162,10 +269,20 @@ def _twice(first: JobDefinition[Any, Any]) -> str:
     return f"There are two definitions of the job {first.name}; the first one is {where}. Give each its own name."
 
 
+def _schedules(name: str, given: Schedule | Sequence[Schedule]) -> tuple[Schedule, ...]:
+    schedules = (given,) if isinstance(given, Schedule) else tuple(given)
+    for schedule in schedules:
+        if not isinstance(schedule, Schedule):
+            raise ConfigurationError(f"{name}: schedule must be a Schedule, or a list of them, not {schedule!r}.")
+    if len({schedule.key for schedule in schedules}) < len(schedules):
+        raise ConfigurationError(f"{name}: several schedules need different keys: Schedule(…, key=…).")
+    return schedules
+
+
 def _options(name: str, given: Mapping[str, Any]) -> QueueOptions:
     unknown = [option for option in given if option not in QueueKeywords.__annotations__]
     if unknown:
-        similar = get_close_matches(unknown[0], [*QueueKeywords.__annotations__, "concurrency"], n=1)
+        similar = get_close_matches(unknown[0], JobKeywords.__annotations__, n=1)
         hint = f" Did you mean {similar[0]}?" if similar else ""
         raise ConfigurationError(f"{name}: there is no option {unknown[0]}.{hint}")
     try:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pgboss.core.names import SchemaName
+from pgboss.core.sqlstate import UNDEFINED_TABLE
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError
 from pgboss.operations import maintain
@@ -26,7 +27,6 @@ __all__ = ["ExpirySweep"]
 # After finding a lock taken. Its holder may be sweeping other queues than the ones we saw.
 LOOK_AGAIN_SECONDS = 2.0
 
-UNDEFINED_TABLE = "42P01"
 
 logger = logging.getLogger("pgboss.maintenance")
 
@@ -38,15 +38,15 @@ class ExpirySweep:
         self._run = run
         self._schema = schema
 
-    async def run_once(self) -> float | None:
-        """Fail what is overdue now.
+    async def run_once(self, names: Sequence[str] | None = None) -> float | None:
+        """Fail what is overdue now, in the named queues or in all.
 
         A table that cannot be swept does not keep the others from it.
 
         Raises:
             DatabaseError: why a table could not be swept, after all others were.
         """
-        tables = await self._run(maintain.find_tables(self._schema))
+        tables = await self._run(maintain.find_tables(self._schema, names))
         failure: DatabaseError | None = None
         is_busy = False
         for portion in tables.portions():

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Operation
+from pgboss.core.sqlstate import UNDEFINED_TABLE
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError, PgBossError
 from pgboss.operations import maintain
@@ -26,7 +27,6 @@ __all__ = ["MAINTENANCE_INTERVAL_SECONDS", "RetentionPass"]
 MAINTENANCE_INTERVAL_SECONDS = 24 * 60 * 60
 HAND_BACK_SECONDS = 2.0
 
-UNDEFINED_TABLE = "42P01"
 
 logger = logging.getLogger("pgboss.maintenance")
 
@@ -56,8 +56,8 @@ class RetentionPass:
         self._schema = schema
         self._interval_seconds = maintenance_interval_seconds
 
-    async def run_once(self) -> float | None:
-        """Maintain every queue that is due and that no other instance has claimed.
+    async def run_once(self, names: Sequence[str] | None = None) -> float | None:
+        """Maintain every queue that is due and that no other instance has claimed; with names, only among these.
 
         A queue that cannot be maintained does not keep the others from it.
 
@@ -66,7 +66,7 @@ class RetentionPass:
         """
         passed_over: list[str] = []
         failure: DatabaseError | None = None
-        while (claim := await self._claim(passed_over)) is not None:
+        while (claim := await self._claim(passed_over, names)) is not None:
             # Each queue once a turn, however short the interval and whatever came of it.
             passed_over.append(claim.name)
             try:
@@ -81,8 +81,8 @@ class RetentionPass:
             raise failure
         return None
 
-    async def _claim(self, passed_over: list[str]) -> QueueClaim | None:
-        return await self._run(maintain.claim_retention(self._schema, self._interval_seconds, passed_over))
+    async def _claim(self, passed_over: list[str], names: Sequence[str] | None) -> QueueClaim | None:
+        return await self._run(maintain.claim_retention(self._schema, self._interval_seconds, passed_over, names))
 
     async def _maintain(self, claim: QueueClaim) -> None:
         uncounted = _Tally()

@@ -11,18 +11,28 @@ from dataclasses import dataclass
 
 from pgboss.core.names import Lock, SchemaName
 from pgboss.core.query import Query, Script, Steps, atomic
+from pgboss.core.sqlstate import DEPENDENTS_EXIST, LOCK_NOT_AVAILABLE
 from pgboss.errors import DatabaseError, SchemaError, SchemaMissingError
 from pgboss.schema import checks
+from pgboss.schema.history import lacking, release_of
 from pgboss.schema.plans import drop_statements
 from pgboss.schema.presence import Presence, case_variants, leftovers, read_presence, read_version
 from pgboss.schema.texts import install_statements
-from pgboss.schema.version import SCHEMA_VERSION
+from pgboss.schema.version import OLDEST_USABLE, SCHEMA_VERSION
 from pgboss.sql import locks
 
-__all__ = ["SchemaState", "Uninstalled", "ensure", "install", "uninstall"]
+__all__ = [
+    "SchemaState",
+    "Uninstalled",
+    "ensure",
+    "existing",
+    "install",
+    "lock_schema",
+    "make",
+    "read_one_version",
+    "uninstall",
+]
 
-LOCK_TIMEOUT = "55P03"
-DEPENDENTS_EXIST = "2BP01"
 
 # A lock is waited for with a snapshot taken before; only under READ COMMITTED does the next statement see what the
 # lock's last holder has done. The role's or database's default may be another level.
@@ -45,14 +55,30 @@ class SchemaState:
 
     @property
     def current(self) -> bool:
-        """Whether this release may supervise it and run DDL in it, and not just send and work."""
+        """Whether this release may do all upkeep of it and run DDL in it, and not just send and work."""
         return self.version == SCHEMA_VERSION
+
+    @property
+    def may_sweep(self) -> bool:
+        """Whether overdue, old and waiting jobs may be seen to: those rules are the same in all versions we know."""
+        return self.version <= SCHEMA_VERSION
+
+    def found_in(self, schema: SchemaName) -> SchemaName:
+        """The schema's name with what its version lacks, from which statements choose their columns."""
+        return schema.at(self.version, lacking(self.version))
 
     @property
     def warning(self) -> str | None:
         """What to tell people once, at start; ``None`` when all is well."""
         if self.current:
             return None
+        if self.version < SCHEMA_VERSION:
+            return (
+                f"The pg-boss schema is at version {self.version} (npm pg-boss {release_of(self.version)}), older than "
+                f"version {SCHEMA_VERSION}, which this release was made for. Jobs are sent and worked on, overdue and "
+                "old ones seen to; statistics and other upkeep are left to Node. When all applications that use it can "
+                "move to pg-boss 12.38, upgrade it: pgboss migrate."
+            )
         return (
             f"The pg-boss schema is at version {self.version}, newer than version {SCHEMA_VERSION}, which this release "
             "was made for. Jobs are sent and worked on; expiry, retention and schedules are left to the newer side. "
@@ -83,11 +109,11 @@ def ensure(
 
     Raises:
         SchemaMissingError: it is not installed, and ``migrate`` is false.
-        SchemaVersionError: it is older, or newer in a way that this release cannot work with.
+        SchemaVersionError: it is too old, or newer in a way that this release cannot work with.
         SchemaError: it is half installed, or this role may not use or install it.
     """
     yield _READ_COMMITTED
-    state = yield from _existing(schema)
+    state = yield from existing(schema)
     if state is not None:
         return state
     if not migrate:
@@ -120,7 +146,7 @@ def uninstall(schema: SchemaName, *, force: bool = False) -> Steps[Uninstalled]:
         SchemaError: something depends on it, or a table of its names is not pg-boss's.
     """
     yield _READ_COMMITTED
-    yield from _lock(schema)
+    yield from lock_schema(schema)
     presence: Presence = yield from read_presence(schema)
     if not presence.columns and not presence.functions:
         raise SchemaMissingError(f"There is nothing of pg-boss in the schema {schema.configured}.")
@@ -139,10 +165,15 @@ def uninstall(schema: SchemaName, *, force: bool = False) -> Steps[Uninstalled]:
 
 
 def _install(schema: SchemaName, create_schema: bool, allow_case_variant: bool) -> Steps[SchemaState]:
-    yield from _lock(schema)
-    state = yield from _existing(schema)
+    yield from lock_schema(schema)
+    state = yield from existing(schema)
     if state is not None:
         return state
+    return (yield from make(schema, create_schema, allow_case_variant))
+
+
+def make(schema: SchemaName, create_schema: bool, allow_case_variant: bool) -> Steps[SchemaState]:
+    """Install where there is nothing, under the lock."""
     presence: Presence = yield from read_presence(schema)
     checks.refuse_without_rights(schema, presence, create_schema)
     if not allow_case_variant:
@@ -154,14 +185,14 @@ def _install(schema: SchemaName, create_schema: bool, allow_case_variant: bool) 
     return SchemaState(version=SCHEMA_VERSION, installed=True, partitioned=True)
 
 
-def _lock(schema: SchemaName) -> Steps[None]:
+def lock_schema(schema: SchemaName) -> Steps[None]:
     """Take the lock of everyone who installs or changes this schema, until the transaction ends."""
     database = (yield locks.current_database()).scalar()
     yield locks.limit_waits()
     try:
         yield locks.take(schema.lock_key(database, Lock.INSTALL))
     except DatabaseError as error:
-        if error.sqlstate != LOCK_TIMEOUT:
+        if error.sqlstate != LOCK_NOT_AVAILABLE:
             raise
         raise SchemaError(
             f"Another process has been installing or upgrading the schema {schema.configured} "
@@ -169,13 +200,29 @@ def _lock(schema: SchemaName) -> Steps[None]:
         ) from error
 
 
-def _existing(schema: SchemaName) -> Steps[SchemaState | None]:
+def existing(schema: SchemaName) -> Steps[SchemaState | None]:
     """What is installed, or ``None`` when there is nothing at all."""
     presence: Presence = yield from read_presence(schema)
     if not presence.columns:
         return None
     checks.refuse_without_version(schema, presence)
     checks.refuse_unreadable(schema, presence)
+    version = yield from read_one_version(schema)
+    if version < OLDEST_USABLE:
+        raise checks.too_old(schema, version)
+    if version == SCHEMA_VERSION:
+        checks.refuse_incomplete(schema, presence)
+    else:
+        checks.refuse_unusable(schema, presence, version)
+    return SchemaState(version=version, installed=False, partitioned=presence.partitioned)
+
+
+def read_one_version(schema: SchemaName) -> Steps[int]:
+    """The version of a schema whose version table is there.
+
+    Raises:
+        SchemaError: the table has no row, or several.
+    """
     rows = yield read_version(schema)
     if len(rows) != 1:
         raise SchemaError(
@@ -183,10 +230,4 @@ def _existing(schema: SchemaName) -> Steps[SchemaState | None]:
             "table, so it was installed halfway or changed by hand. Run `pgboss doctor` to see what is wrong with it."
         )
     version: int = rows.scalar()
-    if version < SCHEMA_VERSION:
-        raise checks.too_old(schema, version)
-    if version > SCHEMA_VERSION:
-        checks.refuse_unusable(schema, presence, version)
-    else:
-        checks.refuse_incomplete(schema, presence)
-    return SchemaState(version=version, installed=False, partitioned=presence.partitioned)
+    return version

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pgboss.core.names import Lock, SchemaName
 from pgboss.core.query import Query, Steps, atomic
-from pgboss.sql import fail, locks
+from pgboss.sql import fail, locks, walk
 from pgboss.sql import maintain as sql
 
 __all__ = [
@@ -88,9 +88,9 @@ class FailedJobs:
         return sum(self.jobs.values()) < fail.SWEEP_BATCH
 
 
-def find_tables(schema: SchemaName) -> Steps[JobTables]:
-    """All job tables, by the queues that use them."""
-    rows = list((yield sql.job_tables(schema)))
+def find_tables(schema: SchemaName, names: Sequence[str] | None = None) -> Steps[JobTables]:
+    """The job tables, with the queues that use them: all queues, or the named ones."""
+    rows = list((yield sql.job_tables(schema, names)))
     database = rows[0]["database"] if rows else ""
     return JobTables(database, {row["table_name"]: row["queues"] for row in rows})
 
@@ -151,10 +151,10 @@ class WalkedBatch:
 
 
 def claim_retention(
-    schema: SchemaName, interval_seconds: float, passed_over: Sequence[str]
+    schema: SchemaName, interval_seconds: float, passed_over: Sequence[str], names: Sequence[str] | None = None
 ) -> Steps[QueueClaim | None]:
-    """Claim the next queue whose retention is due, other than those ``passed_over``."""
-    row = (yield sql.claim_retention(schema, interval_seconds, passed_over)).first()
+    """Claim the next queue whose retention is due, other than those ``passed_over``; with names, among these."""
+    row = (yield sql.claim_retention(schema, interval_seconds, passed_over, names)).first()
     return QueueClaim(**row) if row else None
 
 
@@ -175,14 +175,15 @@ def delete_orphans(schema: SchemaName, claim: QueueClaim, side: sql.Side, after:
 def _batch(schema: SchemaName, claim: QueueClaim, lock: str, statement: Query) -> Steps[WalkedBatch]:
     yield locks.limit_waits()
     yield locks.take(schema.lock_key(claim.database, lock))
-    yield sql.walk_by_key()
+    yield walk.walk_by_key()
     row = (yield statement).first() or {}
     return WalkedBatch(**row)
 
 
 def set_retained(schema: SchemaName, claim: QueueClaim, kept: int) -> Steps[None]:
-    """Write the count of finished jobs that a walk over the whole queue has left."""
-    yield sql.set_retained(schema, claim.table_name, claim.name, kept, claim.counted_to)
+    """Write the count of finished jobs that a walk over the whole queue has left, where the version has it."""
+    if schema.has("queue.retained_count"):
+        yield sql.set_retained(schema, claim.table_name, claim.name, kept, claim.counted_to)
 
 
 def hand_back(schema: SchemaName, claim: QueueClaim, deleted: int, deleted_retained: int) -> Steps[None]:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pgboss.core.checks import check_integer, filled_text
 from pgboss.core.names import Lock, SchemaName, check_queue_name
 from pgboss.core.options import QueueOptions
-from pgboss.core.query import Steps, atomic
+from pgboss.core.query import Query, Rows, Steps, atomic
 from pgboss.core.queue import Queue, QueueCatalog, QueueRef, queues_from
-from pgboss.errors import ConflictError, DatabaseError, PgBossError, QueueNotFoundError, ValidationError
+from pgboss.core.sqlstate import FOREIGN_KEY_VIOLATION, IN_FAILED_TRANSACTION, WRONG_TABLE
+from pgboss.errors import DatabaseError, PgBossError, QueueNotFoundError, ValidationError
 from pgboss.sql import locks
 from pgboss.sql import queues as sql
 
 T = TypeVar("T")
 
-DELETE_BATCH = 10_000
-FOREIGN_KEY_VIOLATION = "23503"
+MAX_LISTED = 100_000
+# Several, because a queue may be deleted and created anew more than once.
+TRIES = 3
+
+KEY_CONSTRAINT = "job_key_strict_fifo_singleton_key_check"
+
+
+def current_database() -> Steps[str]:
+    """The name of the database."""
+    return str((yield locks.current_database()).scalar())
 
 
 def find_queue(catalog: QueueCatalog, name: str) -> Steps[QueueRef]:
@@ -41,6 +51,49 @@ def queue_not_found(name: str) -> QueueNotFoundError:
         f"Queue {name!r} does not exist. Create it first: create_queue({name!r}), or `pgboss queues create {name}`.",
         queue=name,
     )
+
+
+def on_queue(catalog: QueueCatalog, name: str, statement: Callable[[QueueRef], Query]) -> Steps[Rows]:
+    """Run a statement on a queue's job table, wherever that is by now.
+
+    Raises:
+        QueueNotFoundError: there is no such queue.
+    """
+
+    def build() -> Steps[Query]:
+        return statement((yield from find_queue(catalog, name)))
+
+    return through_changes(build, lambda: catalog.forget(name))
+
+
+def through_changes(build: Callable[[], Steps[Query]], forget: Callable[[], None] = lambda: None) -> Steps[Rows]:
+    """Run a statement on job tables, and again where it fails because a queue was deleted, or created anew, meanwhile.
+
+    In a caller's transaction a statement that is not guarded has no second try: the first error has ended it.
+    """
+    first: DatabaseError | None = None
+    for _ in range(TRIES):
+        try:
+            return (yield (yield from build()))
+        except DatabaseError as error:
+            if first is not None and error.sqlstate == IN_FAILED_TRANSACTION:
+                raise first from None
+            if error.sqlstate not in WRONG_TABLE or error.constraint == KEY_CONSTRAINT:
+                raise
+            first = first or error
+            forget()
+    assert first is not None
+    raise first
+
+
+def has_moved(catalog: QueueCatalog, queue: QueueRef) -> Steps[bool]:
+    """Whether the queue's jobs lie elsewhere than remembered, because it was deleted and created anew.
+
+    Raises:
+        QueueNotFoundError: the queue was deleted.
+    """
+    catalog.forget(queue.name)
+    return (yield from find_queue(catalog, queue.name)).table_name != queue.table_name
 
 
 @atomic
@@ -76,47 +129,22 @@ def update_queue(schema: SchemaName, name: str, options: QueueOptions) -> Steps[
         raise _explained(error, name, options) from error
 
 
-def get_queues(schema: SchemaName, names: Sequence[str] | None) -> Steps[list[Queue]]:
+def get_queues(
+    schema: SchemaName, names: Sequence[str] | None, *, after: str | None = None, limit: int | None = None
+) -> Steps[list[Queue]]:
     """Queues by name, or all of them, in name order; unknown names are passed over."""
     for name in names or ():
         check_queue_name(name)
-    return queues_from((yield sql.find(schema, names)))
+    if after is not None:
+        filled_text("after", after)
+    if limit is not None:
+        check_integer("limit", limit, 1, MAX_LISTED)
+    return queues_from((yield sql.find(schema, names, after=after, limit=limit)))
 
 
 def get_queue(schema: SchemaName, name: str) -> Steps[Queue | None]:
     found = yield from get_queues(schema, [name])
     return found[0] if found else None
-
-
-@atomic
-def delete_queue(catalog: QueueCatalog, name: str) -> Steps[None]:
-    """Delete a queue with its jobs, schedules and subscriptions; a missing queue is passed over.
-
-    Raises:
-        ConflictError: another queue, or a job of another queue, names it as its dead letter queue.
-    """
-    check_queue_name(name)
-    catalog.forget(name)
-    yield from holding_lock(catalog.schema, Lock.DELETE_QUEUE, _delete(catalog.schema, name))
-
-
-def _delete(schema: SchemaName, name: str) -> Steps[None]:
-    queue = (yield sql.find(schema, [name])).first()
-    if queue is None:
-        return
-    users = (yield sql.dead_letter_users(schema, name)).first() or {}
-    if users.get("queue") is not None:
-        user = users["queue"]
-        raise ConflictError(f"Queue {name!r} was not deleted: queue {user!r} uses it as its dead letter queue.")
-    if users.get("job_queue") is not None:
-        user = users["job_queue"]
-        raise ConflictError(
-            f"Queue {name!r} was not deleted: jobs in queue {user!r} name it as their dead letter queue."
-        )
-    if not queue["partition"]:
-        while (yield sql.delete_jobs_batch(schema, name, DELETE_BATCH)).affected == DELETE_BATCH:
-            pass
-    yield sql.delete(schema, name)
 
 
 def holding_lock(schema: SchemaName, suffix: str, work: Steps[T]) -> Steps[T]:

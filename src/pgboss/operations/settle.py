@@ -7,11 +7,13 @@ from typing import TypeAlias
 from uuid import UUID
 
 from pgboss.core.job import Attempt, Job, Settled
-from pgboss.core.query import Query, Steps
+from pgboss.core.query import Query, Rows, Steps
 from pgboss.core.queue import QueueCatalog, QueueRef
+from pgboss.core.sqlstate import UNIQUE_VIOLATION
 from pgboss.core.wire import output_text
 from pgboss.errors import DatabaseError, JobConflictError, ValidationError
-from pgboss.operations.queues import find_queue
+from pgboss.operations.deletes import reduce_counts
+from pgboss.operations.queues import on_queue
 from pgboss.sql import fail as sql_fail
 from pgboss.sql import settle as sql
 
@@ -27,7 +29,6 @@ __all__ = [
     "touch",
 ]
 
-UNIQUE_VIOLATION = "23505"
 
 JobRef: TypeAlias = UUID | str | Job | Attempt
 JobRefs: TypeAlias = JobRef | Iterable[JobRef]
@@ -70,9 +71,33 @@ def _ids_from(jobs: JobRefs) -> list[UUID]:
 def _settle(
     catalog: QueueCatalog, name: str, attempts: Sequence[Attempt], statement: Callable[[QueueRef], Query]
 ) -> Steps[Settled]:
-    queue = yield from find_queue(catalog, name)
+    rows = yield from _change(catalog, name, statement)
+    return Settled(tuple(attempt.id for attempt in attempts), tuple(rows.column()))
+
+
+def _settle_counted(
+    catalog: QueueCatalog,
+    name: str,
+    attempts: Sequence[Attempt],
+    statement: Callable[[QueueRef], Query],
+    *,
+    deleting: bool,
+    counting: bool,
+) -> Steps[Settled]:
+    """Settle finished jobs, and take those that the queue's retained_count held from its counts.
+
+    Not where ``counting`` is false, in a caller's transaction: it would hold the queue's row until it ends.
+    """
+    rows = yield from _change(catalog, name, statement)
+    retained = sum(is_retained for _, is_retained in rows.values)
+    if counting and retained:
+        yield from reduce_counts(catalog.schema, name, retained if deleting else 0, retained)
+    return Settled(tuple(attempt.id for attempt in attempts), tuple(rows.column()))
+
+
+def _change(catalog: QueueCatalog, name: str, statement: Callable[[QueueRef], Query]) -> Steps[Rows]:
     try:
-        rows = yield statement(queue)
+        return (yield from on_queue(catalog, name, statement))
     except DatabaseError as error:
         catalog.forget(name)
         if error.sqlstate == UNIQUE_VIOLATION:
@@ -80,7 +105,6 @@ def _settle(
                 f"Nothing was changed in queue {name!r}: another job of the same key holds the state asked for."
             ) from error
         raise
-    return Settled(tuple(attempt.id for attempt in attempts), tuple(rows.column()))
 
 
 def complete(
@@ -105,10 +129,12 @@ def cancel(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:
     return _settle(catalog, name, attempts, lambda queue: sql.cancel(queue, attempts))
 
 
-def delete_job(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:
+def delete_job(catalog: QueueCatalog, name: str, jobs: JobRefs, *, counting: bool) -> Steps[Settled]:
     """The rows go, whatever their state."""
     attempts = attempts_from(jobs)
-    return _settle(catalog, name, attempts, lambda queue: sql.delete(queue, attempts))
+    return _settle_counted(
+        catalog, name, attempts, lambda queue: sql.delete(queue, attempts), deleting=True, counting=counting
+    )
 
 
 def touch(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:
@@ -117,10 +143,13 @@ def touch(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:
     return _settle(catalog, name, attempts, lambda queue: sql.touch(queue, attempts))
 
 
-def resume(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:
+def resume(catalog: QueueCatalog, name: str, jobs: JobRefs, *, counting: bool) -> Steps[Settled]:
     """Cancelled jobs become created again."""
     ids = _ids_from(jobs)
-    return _settle(catalog, name, [Attempt(id) for id in ids], lambda queue: sql.resume(queue, ids))
+    attempts = [Attempt(id) for id in ids]
+    return _settle_counted(
+        catalog, name, attempts, lambda queue: sql.resume(queue, ids), deleting=False, counting=counting
+    )
 
 
 def retry(catalog: QueueCatalog, name: str, jobs: JobRefs) -> Steps[Settled]:

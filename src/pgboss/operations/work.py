@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from pgboss.core.job import Attempt, JobState
+from pgboss.core.job import Attempt, Job, JobState
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
-from pgboss.operations.queues import find_queue
-from pgboss.sql import claim, fail, settle
+from pgboss.operations.queues import find_queue, on_queue
+from pgboss.sql import backends, claim, fail, settle
 
-__all__ = ["complete_each", "fail_each", "give_back_each", "next_due"]
+__all__ = ["backend", "complete_each", "fail_each", "give_back_each", "next_due", "settled_here", "still_held"]
+
+
+def backend() -> Steps[str]:
+    """Which server process this is run by."""
+    return str((yield backends.backend()).scalar())
 
 
 def next_due(schema: SchemaName, names: Sequence[str]) -> Steps[dict[str, float]]:
@@ -23,11 +28,10 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Steps[dict[str, float]
 
 def complete_each(
     catalog: QueueCatalog, name: str, attempts: Sequence[Attempt], outputs: Sequence[str | None]
-) -> Steps[set[UUID]]:
-    """Complete attempts, each with its output; returns the ids that were still theirs."""
-    queue = yield from find_queue(catalog, name)
-    rows = yield settle.complete_each(queue, attempts, outputs)
-    return set(rows.column())
+) -> Steps[dict[UUID, bool]]:
+    """Complete attempts, each with its output; returns those still theirs, and whether other jobs wait for them."""
+    rows = yield from on_queue(catalog, name, lambda queue: settle.complete_each(queue, attempts, outputs))
+    return dict(rows.values)
 
 
 def fail_each(
@@ -38,8 +42,7 @@ def fail_each(
     is_final: Sequence[bool],
 ) -> Steps[dict[UUID, JobState]]:
     """Fail attempts, each with its output; returns the new state of those that were still theirs."""
-    queue = yield from find_queue(catalog, name)
-    rows = yield fail.fail_each(queue, attempts, outputs, is_final)
+    rows = yield from on_queue(catalog, name, lambda queue: fail.fail_each(queue, attempts, outputs, is_final))
     return dict(rows.values)
 
 
@@ -47,6 +50,18 @@ def give_back_each(
     catalog: QueueCatalog, name: str, attempts: Sequence[Attempt], delays_seconds: Sequence[float]
 ) -> Steps[set[UUID]]:
     """Return attempts unrun, each due after its delay; returns the ids that were still theirs."""
-    queue = yield from find_queue(catalog, name)
-    rows = yield settle.give_back(queue, attempts, delays_seconds)
+    rows = yield from on_queue(catalog, name, lambda queue: settle.give_back(queue, attempts, delays_seconds))
     return set(rows.column())
+
+
+def settled_here(catalog: QueueCatalog, name: str, ids: Sequence[UUID]) -> Steps[set[UUID]]:
+    """Those of the jobs that were completed, cancelled or failed for good within the current transaction."""
+    queue = yield from find_queue(catalog, name)
+    rows = yield settle.settled_here(queue, ids)
+    return set(rows.column())
+
+
+def still_held(schema: SchemaName, jobs: Sequence[Job]) -> Steps[set[tuple[str, UUID]]]:
+    """Those of the claimed jobs, by queue and id, that are still active at the attempt that was claimed."""
+    rows = yield settle.still_held(schema, [job.name for job in jobs], [Attempt.of(job) for job in jobs])
+    return set(rows.values)

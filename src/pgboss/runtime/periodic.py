@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from pgboss.errors import DatabaseUnavailableError
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
 
-__all__ = ["Periodic"]
+__all__ = ["Duty", "Periodic", "stop_loops"]
+
+STOP_GRACE_SECONDS = 1.0
+# Cancelling a statement takes psycopg up to 5 s when the server does not answer; nobody waits for that.
+CANCEL_GRACE_SECONDS = 1.0
 
 Duty = Callable[[], Awaitable[float | None]]
 
@@ -23,10 +28,14 @@ class Periodic:
     logged, once until the duty succeeds again, and the duty is tried again after a growing pause.
     """
 
-    def __init__(self, name: str, duty: Duty, interval: float) -> None:
+    def __init__(
+        self, name: str, duty: Duty, interval: float, *, on_error: Callable[[Exception], None] = lambda error: None
+    ) -> None:
+        """``on_error`` hears of every error, also of those that are logged no more."""
         self.name = name
         self._duty = duty
         self._interval = interval
+        self._on_error = on_error
         self._wakeup = Wakeup()
         self._backoff = Backoff()
         self._stopping = False
@@ -52,6 +61,7 @@ class Periodic:
             wanted = await self._duty()
         except Exception as error:  # noqa: BLE001  a loop that died would leave its duty to nobody, in silence
             self._report(error)
+            self._on_error(error)
             return self._backoff.pause()
         if self._backoff.is_growing:
             logger.info("%s works again", self.name)
@@ -65,3 +75,16 @@ class Periodic:
             logger.warning("%s waits for the database: %s", self.name, error)
         else:
             logger.error("%s failed and will be tried again", self.name, exc_info=error)
+
+
+async def stop_loops(
+    loops: Iterable[Periodic], tasks: Iterable[asyncio.Task[None]], *, grace_seconds: float = STOP_GRACE_SECONDS
+) -> None:
+    """Stop loops after the turns in progress, which are cancelled when they take longer than the grace."""
+    for loop in loops:
+        loop.stop()
+    _, late = await asyncio.wait(tasks, timeout=grace_seconds)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=CANCEL_GRACE_SECONDS)

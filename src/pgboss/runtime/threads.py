@@ -34,10 +34,11 @@ class DaemonThreads:
         self._threads = 0
         self._unfinished = 0
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def run(self, function: Callable[[], T], on_return: Callable[[], None] | None = None) -> T:
         """Call the function in a thread; returns its value, or raises whatever it raised, ``SystemExit`` included.
 
-        Cancelling the wait does not stop the thread: it stays busy until the call returns.
+        Cancelling the wait does not stop the thread: it stays busy until the call returns, which ``on_return`` hears
+        of on the event loop, also when nobody awaits it any more.
         """
         loop = asyncio.get_running_loop()
         # The error travels as a value: a future would hand SystemExit on to the event loop.
@@ -45,6 +46,8 @@ class DaemonThreads:
 
         def finish(value: Any, error: BaseException | None) -> None:
             self._unfinished -= 1
+            if on_return is not None:
+                on_return()
             if not done.done():
                 done.set_result((value, error))
             else:

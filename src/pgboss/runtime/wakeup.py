@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from pgboss.runtime.clock import timeout
+
 __all__ = ["Wakeup"]
 
 
@@ -19,7 +21,7 @@ class Wakeup:
     async def wait(self, seconds: float | None) -> bool:
         """Wait to be woken, at most so many seconds (``None``: as long as it takes); whether we were."""
         try:
-            async with asyncio.timeout(seconds):
+            async with timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
             return False

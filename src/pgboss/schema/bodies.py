@@ -8,13 +8,10 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from pgboss.core.names import SchemaName
+from pgboss.core.names import CLOCK_SETTING, SchemaName
 from pgboss.schema.texts import MANAGED_FUNCTIONS, OWN_FUNCTIONS, managed_expression, own_source
 
 __all__ = ["CLOCK_SETTING", "NODE_BODIES", "fingerprint", "is_ours", "is_sound", "own_functions_behind"]
-
-CLOCK_SETTING = "pgboss.test_clock"
-"""The setting that pg-boss's test clock reads; a ``job_now`` that names it was left behind by a killed test run."""
 
 NODE_BODIES = {
     "create_queue": "08a4a43b2d1c4fc32f7225cafb920d13",

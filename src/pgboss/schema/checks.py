@@ -9,14 +9,16 @@ from collections.abc import Collection, Iterable
 
 from pgboss.core.names import SchemaName, quote_identifier
 from pgboss.errors import SchemaError, SchemaMissingError, SchemaVersionError
+from pgboss.schema.history import lacking
 from pgboss.schema.manifest import JOB_TABLE, job_states
 from pgboss.schema.presence import Presence
-from pgboss.schema.version import OLDEST_UPGRADABLE, SCHEMA_VERSION
+from pgboss.schema.version import OLDEST_UPGRADABLE, OLDEST_USABLE, SCHEMA_VERSION
 
 __all__ = [
     "refuse_case_variants",
     "refuse_incomplete",
     "refuse_other_versions",
+    "refuse_plain_job_table",
     "refuse_strangers",
     "refuse_unreadable",
     "refuse_unusable",
@@ -27,6 +29,7 @@ __all__ = [
 
 # What sending and working read and write; schedules, snapshots and the rest belong to supervision.
 _TABLES_IN_USE = (JOB_TABLE, "queue")
+_FUNCTIONS_IN_USE = ("job_now", "create_queue", "delete_queue")
 
 
 def refuse_without_version(schema: SchemaName, presence: Presence) -> None:
@@ -67,18 +70,22 @@ def refuse_incomplete(schema: SchemaName, presence: Presence) -> None:
 
 
 def refuse_unusable(schema: SchemaName, presence: Presence, version: int) -> None:
-    """Newer is fine while everything that sending and working use is still there."""
+    """Another version is fine while everything is there that sending and working use of it."""
     missing = [f"{table}.{column}" for table in _TABLES_IN_USE for column in presence.missing_columns(table)]
-    if "job_now" not in presence.functions:
-        missing.append("job_now()")
+    missing += [f"{name}()" for name in _FUNCTIONS_IN_USE if name not in presence.functions]
+    missing = [part for part in missing if part not in lacking(version)]
     # States may have been added between the ones we know; the order of those must have stayed.
     if tuple(state for state in presence.states if state in job_states()) != job_states():
         missing.append("the job states in their order")
     if missing:
+        remedy = (
+            "Upgrade the Python package pgboss."
+            if version > SCHEMA_VERSION
+            else "It was installed halfway, or changed by hand: ask `npx pg-boss@12.38 doctor`."
+        )
         raise SchemaVersionError(
             f"The pg-boss schema {schema.configured} is at version {version}, and this release, made for version "
-            f"{SCHEMA_VERSION}, cannot work with it: it lacks {_listed(missing)}. "
-            "Upgrade the Python package pgboss.",
+            f"{SCHEMA_VERSION}, cannot work with it: it lacks {_listed(missing)}. {remedy}",
             installed=version,
             expected=SCHEMA_VERSION,
         )
@@ -88,7 +95,12 @@ def refuse_other_versions(schema: SchemaName, versions: Collection[int]) -> None
     """There is no telling what another version should look like."""
     for version in versions:
         if version < SCHEMA_VERSION:
-            raise too_old(schema, version)
+            raise SchemaVersionError(
+                f"The pg-boss schema {schema.configured} is at version {version}, older than version {SCHEMA_VERSION}, "
+                f"which is the one this release can check. {_how_to_upgrade(schema, version)}",
+                installed=version,
+                expected=SCHEMA_VERSION,
+            )
         if version > SCHEMA_VERSION:
             raise SchemaVersionError(
                 f"The pg-boss schema {schema.configured} is at version {version}, newer than version "
@@ -99,19 +111,32 @@ def refuse_other_versions(schema: SchemaName, versions: Collection[int]) -> None
 
 
 def too_old(schema: SchemaName, version: int) -> SchemaVersionError:
-    if version < OLDEST_UPGRADABLE:
-        advice = f"pg-boss 12.38 upgrades from version {OLDEST_UPGRADABLE} on: go through an older pg-boss first."
-    else:
-        advice = (
-            "It is left as it is, because a Node application may depend on it. When all of them can move to pg-boss "
-            f"12.38, run: npx pg-boss@12.38 migrate --schema '{schema.configured}'"
-        )
     return SchemaVersionError(
-        f"The pg-boss schema {schema.configured} is at version {version}; this release needs version "
-        f"{SCHEMA_VERSION}. {advice}",
+        f"The pg-boss schema {schema.configured} is at version {version}; this release works with versions from "
+        f"{OLDEST_USABLE} (npm pg-boss 12.25) on. {_how_to_upgrade(schema, version)}",
         installed=version,
         expected=SCHEMA_VERSION,
     )
+
+
+def _how_to_upgrade(schema: SchemaName, version: int) -> str:
+    if version < OLDEST_UPGRADABLE:
+        return (
+            f"Neither `pgboss migrate` nor pg-boss 12.38 upgrades from below version {OLDEST_UPGRADABLE}: "
+            "go through an older pg-boss first."
+        )
+    return (
+        "It is left as it is, because a Node application may depend on it. When all of them can move to pg-boss "
+        f"12.38, run: pgboss migrate --schema '{schema.configured}' (or npx pg-boss@12.38 migrate)."
+    )
+
+
+def refuse_plain_job_table(schema: SchemaName, presence: Presence) -> None:
+    if JOB_TABLE in presence.columns and not presence.partitioned:
+        raise SchemaError(
+            f"pg-boss was set up in the schema {schema.configured} as for a database without partitioning, and only "
+            f"pg-boss itself can upgrade that: npx pg-boss@12.38 migrate --schema '{schema.configured}'"
+        )
 
 
 def refuse_without_rights(schema: SchemaName, presence: Presence, create_schema: bool) -> None:

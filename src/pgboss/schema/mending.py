@@ -6,13 +6,14 @@ spells it, which is an SQL identifier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pgboss.core.names import quote_identifier
 from pgboss.schema.catalog import Column, Constraint, Index, Table
 
 __all__ = [
     "add_column",
+    "add_columns",
     "add_constraint",
     "attach",
     "build_index",
@@ -54,6 +55,12 @@ def detach(schema: str, table: Table) -> str:
 
 def add_column(schema: str, table: Table, column: Column) -> str:
     return f"{_alter(schema, table)} ADD COLUMN {_column(column)};"
+
+
+def add_columns(schema: str, table: Table, names: Iterable[str]) -> str:
+    """Add columns in one go; those that are there already stay as they are."""
+    columns = ",\n  ".join(f"ADD COLUMN IF NOT EXISTS {_column(table.columns[name])}" for name in names)
+    return f"{_alter(schema, table)}\n  {columns};"
 
 
 def drop_column(schema: str, table: Table, name: str) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pgboss.core.names import Lock, SchemaName, quote_literal
+from pgboss.core.names import CLOCK_TABLE, Lock, SchemaName, quote_literal
 from pgboss.schema.manifest import managed_functions, managed_tables
 from pgboss.schema.texts import install_statements
+from pgboss.schema.upgrade import upgrade_statements
 
-__all__ = ["CLOCK_TABLE", "create_plan", "drop_statements", "uninstall_plan"]
-
-CLOCK_TABLE = "__pgboss_test_clock"
-"""Where a test clock of pg-boss keeps its time; one that outlived its test run is nobody's."""
+__all__ = ["CLOCK_TABLE", "create_plan", "drop_statements", "uninstall_plan", "upgrade_plan"]
 
 WAIT_MILLISECONDS = 30_000
 
@@ -31,6 +29,20 @@ def create_plan(schema: SchemaName, *, create_schema: bool = True) -> str:
     """
     body = "\n".join(install_statements(schema))
     return _in_transaction(schema, f"{create_schema_when_missing(schema)}\n{body}" if create_schema else body)
+
+
+def upgrade_plan(schema: SchemaName, version: int) -> str:
+    """The script that upgrades an older schema to the version of this release.
+
+    Running it on a schema of another version fails at its first statement and changes nothing. The index builds that it
+    puts off are run afterwards, by ``pgboss bam run`` or by any instance that may migrate.
+
+    Args:
+        schema: where pg-boss is installed.
+        version: the version that is installed.
+    """
+    body = "\n".join(upgrade_statements(schema, version))
+    return _in_transaction(schema, f"{_only_at(schema, version)}\n{body}")
 
 
 def uninstall_plan(schema: SchemaName) -> str:
@@ -69,6 +81,18 @@ BEGIN
   END IF;
 END
 $install$;
+"""
+
+
+def _only_at(schema: SchemaName, version: int) -> str:
+    return f"""\
+DO $upgrade$
+BEGIN
+  IF (SELECT version FROM {schema.table("version")}) IS DISTINCT FROM {version} THEN
+    RAISE EXCEPTION 'The schema is not at version {version}.';
+  END IF;
+END
+$upgrade$;
 """
 
 

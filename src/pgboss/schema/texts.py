@@ -23,6 +23,8 @@ __all__ = [
     "own_function",
     "own_source",
     "table",
+    "upgrade",
+    "upgrade_versions",
 ]
 
 PLACEHOLDER = "{{schema}}"
@@ -71,6 +73,18 @@ _EXPRESSION_BODY = re.compile(r"^RETURN (?P<expression>.+)$", re.MULTILINE)
 def table(schema: SchemaName, name: str) -> str:
     """The DDL of one table, type or set of partitions, with its indexes."""
     return _render(schema, f"tables/{name}.sql")
+
+
+def upgrade(schema: SchemaName, version: int) -> str:
+    """What an upgrade to this version changes of what was there before."""
+    return _render(schema, f"upgrades/{version}.sql")
+
+
+@cache
+def upgrade_versions() -> frozenset[int]:
+    """The versions that have such a file."""
+    folder = files("pgboss.schema").joinpath("ddl", "upgrades")
+    return frozenset(int(entry.name.removesuffix(".sql")) for entry in folder.iterdir())
 
 
 def own_function(schema: SchemaName, name: str) -> str:

@@ -27,7 +27,7 @@ def page_of_jobs(
     beyond, direction = ("<", "DESC") if newest_first else (">", "ASC")
     return Query(
         f"""
-        SELECT {detail_columns("j")}
+        SELECT {detail_columns(schema, "j")}
           FROM {schema.table("job")} j
          WHERE j.name = $1::text
            {_in_states(states)}

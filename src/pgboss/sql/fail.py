@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pgboss.core.checks import MAX_DELAY_SECONDS
 from pgboss.core.job import Attempt
 from pgboss.core.names import SchemaName
-from pgboss.core.options import MAX_DELAY_SECONDS
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
-from pgboss.sql.settle import attempt_arrays
+from pgboss.sql.settle import IDS, attempt_arrays
 
 JOB_COLUMNS = (
     "id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds "
@@ -29,8 +29,12 @@ SWEEP_BATCH = 1000
 EACH_JOB = "SELECT id, state::text AS state FROM done"
 
 
-def _columns(alias: str, changes: Mapping[str, str]) -> str:
-    return ", ".join(changes.get(column, f"{alias}.{column}") for column in JOB_COLUMNS)
+def _offered(schema: SchemaName) -> list[str]:
+    return [column for column in JOB_COLUMNS if schema.has(f"job.{column}")]
+
+
+def _columns(schema: SchemaName, alias: str, changes: Mapping[str, str]) -> str:
+    return ", ".join(changes.get(column, f"{alias}.{column}") for column in _offered(schema))
 
 
 def _retry_time(now: str) -> str:
@@ -61,31 +65,36 @@ def _statement(
         "completed_on": f"CASE WHEN {again} THEN NULL ELSE {now} END",
     }
     given_way = gone | {"state": f"'failed'::{state}", "completed_on": now}
+    columns = ", ".join(_offered(schema))
+    # Older versions know less of where a dead letter comes from, and keep why the job failed as the copy's output.
+    trace, trace_value = (schema.if_has("job.trace_context", text) for text in (", trace_context", ", d.trace_context"))
+    origin = schema.if_has("job.source_output", "source_output, source_root_id", "output")
+    origin_value = schema.if_has("job.source_output", "d.output, COALESCE(d.source_root_id, d.id)", "d.output")
     return Query(
         f"""
         WITH failing AS MATERIALIZED (
             {failing}
         ), settled AS (
-            INSERT INTO {table} ({", ".join(JOB_COLUMNS)})
-            SELECT {_columns("f", settled)} FROM failing f
+            INSERT INTO {table} ({columns})
+            SELECT {_columns(schema, "f", settled)} FROM failing f
             ON CONFLICT DO NOTHING
             RETURNING *
         ), given_way AS (
-            INSERT INTO {table} ({", ".join(JOB_COLUMNS)})
-            SELECT {_columns("f", given_way)} FROM failing f
+            INSERT INTO {table} ({columns})
+            SELECT {_columns(schema, "f", given_way)} FROM failing f
              WHERE (f.name, f.id) NOT IN (SELECT s.name, s.id FROM settled s)
             RETURNING *
         ), done AS MATERIALIZED (
             SELECT * FROM settled UNION ALL SELECT * FROM given_way
         ), dead AS (
             INSERT INTO {job} (
-                name, data, priority, singleton_key, group_id, group_tier, trace_context,
-                source_name, source_id, source_created_on, source_retry_count, source_output, source_root_id,
+                name, data, priority, singleton_key, group_id, group_tier{trace},
+                source_name, source_id, source_created_on, source_retry_count, {origin},
                 retry_limit, retry_backoff, retry_delay, deletion_seconds, expire_seconds, heartbeat_seconds,
                 keep_until, start_after, created_on
             )
-            SELECT q.name, d.data, d.priority, d.singleton_key, d.group_id, d.group_tier, d.trace_context,
-                   d.name, d.id, d.created_on, d.retry_count, d.output, COALESCE(d.source_root_id, d.id),
+            SELECT q.name, d.data, d.priority, d.singleton_key, d.group_id, d.group_tier{trace_value},
+                   d.name, d.id, d.created_on, d.retry_count, {origin_value},
                    q.retry_limit, q.retry_backoff, q.retry_delay, q.deletion_seconds, q.expire_seconds,
                    q.heartbeat_seconds, {now} + q.retention_seconds * interval '1 second', {now}, {now}
               FROM done d JOIN {queue} q ON q.name = d.dead_letter
@@ -94,12 +103,13 @@ def _statement(
         {outcome}
         """,
         parameters,
+        guarded=True,
     )
 
 
-def _returning(output: str, is_final: str) -> str:
+def _returning(schema: SchemaName, output: str, is_final: str) -> str:
     """The old row as it was, with what the insert needs besides."""
-    return f"RETURNING {_columns('j', {})}, {output} AS new_output, {is_final} AS is_final"
+    return f"RETURNING {_columns(schema, 'j', {})}, {output} AS new_output, {is_final} AS is_final"
 
 
 def fail(queue: QueueRef, attempts: Sequence[Attempt], output: str | None) -> Query:
@@ -121,10 +131,10 @@ def _fail(
             DELETE FROM {queue.table} j
              USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
                 AS a(id, retry_count, started_on, output, is_final)
-             WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id AND j.state < 'completed'
+             WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id AND j.state < 'completed'
                AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
                AND (a.started_on IS NULL OR j.started_on = a.started_on)
-            {_returning("a.output::jsonb", "a.is_final")}"""
+            {_returning(queue.schema, "a.output::jsonb", "a.is_final")}"""
     return _statement(
         queue.schema,
         queue.table,
@@ -172,6 +182,6 @@ def _sweep(schema: SchemaName, table_name: str, queues: Sequence[str], condition
              USING overdue o
              WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM overdue))
                AND j.name = o.name AND j.id = o.id
-            {_returning("$2::jsonb", "false")}"""
+            {_returning(schema, "$2::jsonb", "false")}"""
     outcome = "SELECT name, state::text AS state, count(*)::int AS jobs FROM done GROUP BY name, state"
     return _statement(schema, table, failing, (list(queues), output), outcome)

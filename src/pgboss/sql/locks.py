@@ -8,6 +8,7 @@ from typing import Any
 from pgboss.core.query import Query
 
 WAIT_MILLISECONDS = 30_000
+MOMENT_MILLISECONDS = 20
 
 
 def current_database() -> Query:
@@ -28,6 +29,11 @@ def limits() -> Query:
 def limit_waits() -> Query:
     """Bound both for the rest of this transaction."""
     return restore({"lock_timeout": str(WAIT_MILLISECONDS), "idle_timeout": str(WAIT_MILLISECONDS)})
+
+
+def hardly_wait() -> Query:
+    """Wait only a moment for each further lock of this transaction: whoever comes after us waits behind us."""
+    return Query("SELECT set_config('lock_timeout', $1::text, true)", (str(MOMENT_MILLISECONDS),))
 
 
 def restore(limits: Mapping[str, Any]) -> Query:

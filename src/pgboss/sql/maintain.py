@@ -14,27 +14,24 @@ from uuid import UUID
 
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
+from pgboss.sql.deletes import is_retained, less_retained
 from pgboss.sql.fail import is_silent, is_timed_out
+from pgboss.sql.walk import FIRST_ID, RETAINED, WALK_BATCH, edge, within
 
 Side: TypeAlias = Literal["child", "parent"]
 
-WALK_BATCH = 10_000
 
-_FIRST_ID = UUID(int=0)
-_LAST_ID = UUID(int=2**128 - 1)
-# What queue.retained_count counts; failed jobs are counted with the live ones.
-_RETAINED = "state IN ('completed', 'cancelled')"
-
-
-def job_tables(schema: SchemaName) -> Query:
-    """Every queue with its physical job table, and the database's name, which is part of the lock keys."""
+def job_tables(schema: SchemaName, names: Sequence[str] | None) -> Query:
+    """Queues, named or all, by physical job table, and the database's name, which is part of the lock keys."""
     return Query(
         f"""
         SELECT current_database()::text AS database, table_name, array_agg(name ORDER BY name) AS queues
           FROM {schema.table("queue")}
+         WHERE $1::text[] IS NULL OR name = ANY($1::text[])
          GROUP BY table_name
          ORDER BY table_name
-        """
+        """,
+        (None if names is None else list(names),),
     )
 
 
@@ -61,7 +58,9 @@ def _overdue_in(schema: SchemaName, table_name: str, position: int) -> str:
          GROUP BY j.name"""
 
 
-def claim_retention(schema: SchemaName, interval_seconds: float, passed_over: Sequence[str]) -> Query:
+def claim_retention(
+    schema: SchemaName, interval_seconds: float, passed_over: Sequence[str], names: Sequence[str] | None
+) -> Query:
     """Claim the first queue, by name, whose retention is due; no row when there is none, or others hold them all.
 
     One at a time: instances share the queues among them, and one that is killed leaves a single queue behind.
@@ -74,6 +73,7 @@ def claim_retention(schema: SchemaName, interval_seconds: float, passed_over: Se
             SELECT name
               FROM {queue}
              WHERE name <> ALL($2::text[])
+               AND ($3::text[] IS NULL OR name = ANY($3::text[]))
                AND extract(epoch FROM {schema.now} - COALESCE(maintain_on, {schema.now} - interval '1 week'))
                    >= $1::float8
              ORDER BY name
@@ -86,30 +86,22 @@ def claim_retention(schema: SchemaName, interval_seconds: float, passed_over: Se
          WHERE q.name = due.name
         RETURNING q.name, q.table_name, q.maintain_on AS claimed_on, current_database()::text AS database
         """,
-        (interval_seconds, list(passed_over)),
+        (interval_seconds, list(passed_over), None if names is None else list(names)),
     )
 
 
 def hand_back(schema: SchemaName, name: str, claimed_on: datetime, deleted: int, deleted_retained: int) -> Query:
     """Make a claimed queue due again, if the claim still stands, and take what went from its counts."""
+    of_retained, parameters = less_retained(schema, deleted_retained, position=4)
     return Query(
         f"""
         UPDATE {schema.table("queue")}
            SET maintain_on = NULLIF(maintain_on, $2::timestamptz),
-               total_count = GREATEST(total_count - $3::int, 0),
-               retained_count = CASE WHEN retained_count IS NOT NULL THEN GREATEST(retained_count - $4::int, 0) END
+               total_count = GREATEST(total_count - $3::int, 0){of_retained}
          WHERE name = $1::text
         """,
-        (name, claimed_on, deleted, deleted_retained),
+        (name, claimed_on, deleted, *parameters),
     )
-
-
-def walk_by_key() -> Query:
-    """Let the rest of the transaction read keys in the order of their index.
-
-    On a table that was never analysed the planner would rather sort what is left of the queue, for every batch.
-    """
-    return Query("SELECT set_config('enable_sort', 'off', true)")
 
 
 def delete_old(schema: SchemaName, table_name: str, name: str, after: UUID | None, counted_to: datetime) -> Query:
@@ -123,11 +115,10 @@ def delete_old(schema: SchemaName, table_name: str, name: str, after: UUID | Non
     old = f"""j.state <> 'active'
                AND (j.deletion_seconds > 0 AND j.completed_on + j.deletion_seconds * interval '1 second' < {now}
                     OR j.state < 'active' AND j.keep_until < {now})"""
-    retained_on = f"(SELECT q.retained_on FROM {schema.table('queue')} q WHERE q.name = $1::text)"
     return Query(
         f"""
-        WITH {_edge(table, "name", "id", after)}, old AS MATERIALIZED (
-            SELECT j.id FROM {table} j WHERE {_within("j.name", "j.id", after)} AND {old}
+        WITH {edge(table, "name", "id", after)}, old AS MATERIALIZED (
+            SELECT j.id FROM {table} j WHERE {within("j.name", "j.id", after)} AND {old}
                FOR UPDATE OF j SKIP LOCKED
         ), removed AS (
             DELETE FROM {table} j WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT id FROM old))
@@ -135,13 +126,12 @@ def delete_old(schema: SchemaName, table_name: str, name: str, after: UUID | Non
         )
         SELECT (SELECT id FROM edge) AS last_id,
                (SELECT count(*) FROM removed)::int AS deleted,
-               (SELECT count(*) FROM removed WHERE {_RETAINED} AND completed_on <= {retained_on})::int
-                   AS deleted_retained,
+               (SELECT count(*) FROM removed r WHERE {is_retained(schema, "r")})::int AS deleted_retained,
                ((SELECT count(*) FROM {table} j
-                  WHERE {_within("j.name", "j.id", after)} AND j.{_RETAINED} AND j.completed_on <= $4::timestamptz)
-                - (SELECT count(*) FROM removed WHERE {_RETAINED} AND completed_on <= $4::timestamptz))::int AS kept
+                  WHERE {within("j.name", "j.id", after)} AND j.{RETAINED} AND j.completed_on <= $4::timestamptz)
+                - (SELECT count(*) FROM removed WHERE {RETAINED} AND completed_on <= $4::timestamptz))::int AS kept
         """,
-        (name, after or _FIRST_ID, WALK_BATCH, counted_to),
+        (name, after or FIRST_ID, WALK_BATCH, counted_to),
     )
 
 
@@ -155,7 +145,7 @@ def set_retained(schema: SchemaName, table_name: str, name: str, retained: int, 
                total_count = queued_count + active_count + failed_count + $2::int + (
                    SELECT count(*)::int
                      FROM {schema.table(table_name)} j
-                    WHERE j.name = $1::text AND j.{_RETAINED}
+                    WHERE j.name = $1::text AND j.{RETAINED}
                       AND j.completed_on > $3::timestamptz AND j.completed_on <= {schema.now})
          WHERE name = $1::text
         """,
@@ -169,36 +159,13 @@ def delete_orphans(schema: SchemaName, table_name: str, name: str, side: Side, a
     # A scalar subquery is never turned into a join: each row costs one probe, whatever the planner believes.
     return Query(
         f"""
-        WITH {_edge(dependency, queue, id, after)}, removed AS (
+        WITH {edge(dependency, queue, id, after)}, removed AS (
             DELETE FROM {dependency} d
-             WHERE {_within(f"d.{queue}", f"d.{id}", after)}
+             WHERE {within(f"d.{queue}", f"d.{id}", after)}
                AND (SELECT true FROM {schema.table(table_name)} j WHERE j.name = $1::text AND j.id = d.{id}) IS NULL
             RETURNING 1
         )
         SELECT (SELECT id FROM edge) AS last_id, (SELECT count(*) FROM removed)::int AS deleted
         """,
-        (name, after or _FIRST_ID, WALK_BATCH),
+        (name, after or FIRST_ID, WALK_BATCH),
     )
-
-
-def _edge(table: str, name: str, id: str, after: UUID | None) -> str:
-    """The last key of a batch as a CTE, without a row when fewer are left: $1 the queue, $2 the key before, $3 size."""
-    return f"""edge AS MATERIALIZED (
-            SELECT {id} AS id
-              FROM {table}
-             WHERE {name} = $1::text AND {id} {_beyond(after)} $2::uuid
-             ORDER BY {id}
-            OFFSET $3::int - 1
-             LIMIT 1
-        )"""
-
-
-def _within(name: str, id: str, after: UUID | None) -> str:
-    """The condition on the rows between the key before and the edge."""
-    last = f"COALESCE((SELECT id FROM edge), '{_LAST_ID}'::uuid)"
-    return f"{name} = $1::text AND {id} {_beyond(after)} $2::uuid AND {id} <= {last}"
-
-
-def _beyond(after: UUID | None) -> str:
-    # The smallest UUID is a valid id too.
-    return ">=" if after is None else ">"

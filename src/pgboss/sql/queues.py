@@ -37,16 +37,20 @@ def find_reference(schema: SchemaName, name: str) -> Query:
     )
 
 
-def find(schema: SchemaName, names: Sequence[str] | None) -> Query:
-    """Queues by name, or all, in name order."""
+def find(
+    schema: SchemaName, names: Sequence[str] | None, *, after: str | None = None, limit: int | None = None
+) -> Query:
+    """Queues by name, or all, in name order; ``after`` continues behind that name."""
     return Query(
         f"""
-        SELECT {queue_columns("q")}
+        SELECT {queue_columns(schema, "q")}
           FROM {schema.table("queue")} q
-         WHERE $1::text[] IS NULL OR q.name = ANY($1::text[])
+         WHERE ($1::text[] IS NULL OR q.name = ANY($1::text[]))
+           AND ($2::text IS NULL OR q.name > $2::text)
          ORDER BY q.name
+         LIMIT $3::int
         """,
-        (None if names is None else list(names),),
+        (None if names is None else list(names), after, limit),
     )
 
 
@@ -79,7 +83,29 @@ def update(schema: SchemaName, name: str, options: Mapping[str, Parameter]) -> Q
 
 def delete(schema: SchemaName, name: str) -> Query:
     """Delete a queue, its jobs, its schedules and its subscriptions."""
-    return Query(f"SELECT {schema.table('delete_queue')}($1::text)", (name,))
+    return Query(f"SELECT {schema.table('delete_queue')}($1::text)", (name,), guarded=True)
+
+
+def lock_to_drop(schema: SchemaName, table_name: str) -> Query:
+    """Lock all that dropping a queue's own table locks, before it does so in an order that may end in a deadlock.
+
+    Beside the table and its parent that is the default partition, whose rows it may admit from then on, and the table
+    that its foreign keys point to.
+    """
+    tables = ", ".join(schema.table(name) for name in ("queue", "job_common", table_name, "job"))
+    return Query(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE", guarded=True)
+
+
+def forget_index_builds(schema: SchemaName, table_name: str) -> Query:
+    """Remove what is queued of index builds on a table that goes: they could only fail."""
+    return Query(
+        f"DELETE FROM {schema.table('bam')} WHERE table_name = $1::text AND status <> 'completed'", (table_name,)
+    )
+
+
+def pause(seconds: float) -> Query:
+    """Let others go on for a while."""
+    return Query("SELECT pg_sleep($1::float8)", (seconds,))
 
 
 def dead_letter_users(schema: SchemaName, name: str) -> Query:
@@ -91,18 +117,6 @@ def dead_letter_users(schema: SchemaName, name: str) -> Query:
                  WHERE j.dead_letter = $1::text AND j.name <> $1::text LIMIT 1) AS job_queue
         """,
         (name,),
-    )
-
-
-def delete_jobs_batch(schema: SchemaName, name: str, batch: int) -> Query:
-    """Delete up to ``batch`` jobs of a queue, whatever their state."""
-    return Query(
-        f"""
-        DELETE FROM {schema.table("job")}
-         WHERE name = $1::text
-           AND id = ANY(ARRAY(SELECT id FROM {schema.table("job")} WHERE name = $1::text LIMIT $2::int))
-        """,
-        (name, batch),
     )
 
 

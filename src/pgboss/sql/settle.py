@@ -14,13 +14,24 @@ from pgboss.core.job import Attempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
+from pgboss.sql.deletes import is_retained
 
-# Beside `j.id = ANY($2)`, which keeps the access path an index scan whatever the statistics say.
+# Beside the join with the attempts, so that the access path is the primary key whatever the statistics say. Made by a
+# subquery, because the planner then does not count the ids: a thousand would look dearer to it than a small queue.
+IDS = "ARRAY(SELECT unnest($2::uuid[]))"
+# Said in a way that no index answers, for the same reason: the way is not through all active jobs of the queue.
+IS_ACTIVE = "(j.state = 'active') IS TRUE"
 _ATTEMPTS = "unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)"
-_IS_ATTEMPT = """
-    j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+_IS_ATTEMPT = f"""
+    j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id
     AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
     AND (a.started_on IS NULL OR j.started_on = a.started_on)
+"""
+
+_HELD = "unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on)"
+_STILL_HELD = f"""
+    j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY({IDS}) AND j.id = a.id
+    AND (j.name = a.name) IS TRUE AND {IS_ACTIVE} AND j.retry_count = a.retry_count AND j.started_on = a.started_on
 """
 
 
@@ -36,7 +47,7 @@ def attempt_arrays(queue: QueueRef, attempts: Sequence[Attempt]) -> tuple[Parame
 
 def complete(queue: QueueRef, attempts: Sequence[Attempt], output: str | None, *, include_queued: bool) -> Query:
     """Active jobs become completed; with ``include_queued`` those still waiting do too."""
-    states = "j.state < 'completed'" if include_queued else "j.state = 'active'"
+    states = "j.state < 'completed'" if include_queued else IS_ACTIVE
     unblock = ", blocked = false, pending_dependencies = 0" if include_queued else ""
     return Query(
         f"""
@@ -51,14 +62,14 @@ def complete(queue: QueueRef, attempts: Sequence[Attempt], output: str | None, *
 
 
 def complete_each(queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequence[str | None]) -> Query:
-    """Active attempts become completed, each with its own output."""
+    """Active attempts become completed, each with its own output; returns whether other jobs wait for each."""
     return Query(
         f"""
         UPDATE {queue.table} j
            SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb
           FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
-         WHERE {_IS_ATTEMPT} AND j.state = 'active'
-        RETURNING j.id
+         WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
+        RETURNING j.id, j.blocking
         """,
         (*attempt_arrays(queue, attempts), list(outputs)),
     )
@@ -79,13 +90,13 @@ def cancel(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
 
 
 def delete(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
-    """The rows go, whatever their state."""
+    """The rows go, whatever their state; returns also whether the queue's retained_count held them."""
     return Query(
         f"""
         DELETE FROM {queue.table} j
          USING {_ATTEMPTS}
          WHERE {_IS_ATTEMPT}
-        RETURNING j.id
+        RETURNING j.id, COALESCE({is_retained(queue.schema, "j")}, false) AS is_retained
         """,
         attempt_arrays(queue, attempts),
     )
@@ -98,7 +109,7 @@ def touch(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
         UPDATE {queue.table} j
            SET heartbeat_on = {queue.now}
           FROM {_ATTEMPTS}
-         WHERE {_IS_ATTEMPT} AND j.state = 'active'
+         WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
         RETURNING j.id
         """,
         attempt_arrays(queue, attempts),
@@ -106,16 +117,27 @@ def touch(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
 
 
 def resume(queue: QueueRef, ids: Sequence[UUID]) -> Query:
-    """Cancelled jobs become created again. started_on stays, so the next claim counts a retry, as with pg-boss."""
+    """Cancelled jobs become created again; returns also whether the queue's retained_count held them.
+
+    started_on stays, so the next claim counts a retry, as with pg-boss.
+    """
+    forgotten = queue.schema.if_has("job.upsert_by_key", "upsert_by_key = NULL,")
     return Query(
         f"""
+        WITH cancelled AS MATERIALIZED (
+            SELECT j.id, COALESCE({is_retained(queue.schema, "j")}, false) AS is_retained
+              FROM {queue.table} j
+             WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.state = 'cancelled'
+        )
         UPDATE {queue.table} j
-           SET state = 'created', completed_on = NULL, upsert_by_key = NULL,
+           SET state = 'created', completed_on = NULL, {forgotten}
                start_after = GREATEST(j.start_after, {queue.now})
-         WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'cancelled'
-        RETURNING j.id
+          FROM cancelled c
+         WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.id = c.id AND j.state = 'cancelled'
+        RETURNING j.id, c.is_retained
         """,
         (queue.name, list(ids)),
+        guarded=True,
     )
 
 
@@ -126,10 +148,11 @@ def retry(queue: QueueRef, ids: Sequence[UUID]) -> Query:
         UPDATE {queue.table} j
            SET state = 'retry', retry_limit = j.retry_limit + 1, completed_on = NULL,
                start_after = GREATEST(j.start_after, {queue.now})
-         WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'failed'
+         WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.state = 'failed'
         RETURNING j.id
         """,
         (queue.name, list(ids)),
+        guarded=True,
     )
 
 
@@ -140,17 +163,30 @@ def give_back(queue: QueueRef, attempts: Sequence[Attempt], delays_seconds: Sequ
     sweep a job because it was postponed.
     """
     due = f"{queue.now} + a.delay * interval '1 second'"
+    forgotten = queue.schema.if_has("job.upsert_by_key", "upsert_by_key = NULL,")
     return Query(
         f"""
         UPDATE {queue.table} j
-           SET state = 'created', started_on = NULL, heartbeat_on = NULL, upsert_by_key = NULL,
+           SET state = 'created', started_on = NULL, heartbeat_on = NULL, {forgotten}
                start_after = CASE WHEN a.delay > 0 THEN {due} ELSE j.start_after END,
                keep_until = CASE WHEN a.delay > 0 THEN {due} + (j.keep_until - j.start_after) ELSE j.keep_until END
           FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
-         WHERE {_IS_ATTEMPT} AND j.state = 'active'
+         WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
         RETURNING j.id
         """,
         (*attempt_arrays(queue, attempts), list(delays_seconds)),
+    )
+
+
+def settled_here(queue: QueueRef, ids: Sequence[UUID]) -> Query:
+    """Which of these jobs were finished by the current transaction: the clock stands still within one."""
+    return Query(
+        f"""
+        SELECT j.id
+          FROM {queue.table} j
+         WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.state > 'active' AND j.completed_on = {queue.now}
+        """,
+        (queue.name, list(ids)),
     )
 
 
@@ -161,28 +197,40 @@ def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) 
     settles it right now must not hold up everyone's heartbeat, and the row still counts as held.
     """
     job = schema.table("job")
-    held = "unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on)"
-    still_held = """
-        j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
-        AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
-    """
     return Query(
         f"""
         WITH free AS MATERIALIZED (
-            SELECT j.name, j.id FROM {held}, {job} j WHERE {still_held} FOR NO KEY UPDATE OF j SKIP LOCKED
+            SELECT j.name, j.id FROM {_HELD}, {job} j WHERE {_STILL_HELD} FOR NO KEY UPDATE OF j SKIP LOCKED
         ), beaten AS (
             UPDATE {job} j
                SET heartbeat_on = {schema.now}
               FROM free f
-             WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM free))
-               AND j.name = f.name AND j.id = f.id
+             WHERE j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT id FROM free))
+               AND (j.name = f.name) IS TRUE AND j.id = f.id
         )
-        SELECT j.id FROM {held}, {job} j WHERE {still_held}
+        SELECT j.id FROM {_HELD}, {job} j WHERE {_STILL_HELD}
         """,
-        (
-            list(names),
-            [attempt.id for attempt in attempts],
-            [attempt.retry_count for attempt in attempts],
-            [attempt.started_on for attempt in attempts],
-        ),
+        _held_arrays(names, attempts),
+    )
+
+
+def still_held(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) -> Query:
+    """Which attempts, of any queues, are still active; returns the queue and the id of each.
+
+    ``names`` holds each attempt's queue.
+    """
+    return Query(
+        f"""
+        SELECT j.name, j.id FROM {_HELD}, {schema.table("job")} j WHERE {_STILL_HELD}
+        """,
+        _held_arrays(names, attempts),
+    )
+
+
+def _held_arrays(names: Sequence[str], attempts: Sequence[Attempt]) -> tuple[Parameter, ...]:
+    return (
+        list(names),
+        [attempt.id for attempt in attempts],
+        [attempt.retry_count for attempt in attempts],
+        [attempt.started_on for attempt in attempts],
     )

@@ -7,14 +7,46 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from pgboss.sync.jobs import JobCalls
+from pgboss.sync.deleting import DeleteCalls
+from pgboss.sync.fetching import FetchCalls
+from pgboss.sync.finding import FindCalls
+from pgboss.sync.flows import FlowCalls
+from pgboss.sync.instances import InstanceCalls
+from pgboss.sync.keys import KeyCalls
+from pgboss.sync.pausing import PauseCalls
+from pgboss.sync.publishing import PublishCalls
 from pgboss.sync.queues import QueueCalls
+from pgboss.sync.redriving import RedriveCalls
+from pgboss.sync.scheduling import ScheduleCalls
+from pgboss.sync.sending import SendCalls
 from pgboss.sync.settling import SettleCalls
+from pgboss.sync.statistics import StatisticsCalls
+from pgboss.sync.updating import UpdateCalls
+from pgboss.sync.upkeep import UpkeepCalls
+from pgboss.sync.waiting import WaitCalls
 
 __all__ = ["SyncPgBoss"]
 
 
-class SyncPgBoss(QueueCalls, JobCalls, SettleCalls):
+class SyncPgBoss(
+    QueueCalls,
+    SendCalls,
+    FetchCalls,
+    FindCalls,
+    FlowCalls,
+    KeyCalls,
+    SettleCalls,
+    UpdateCalls,
+    DeleteCalls,
+    RedriveCalls,
+    PublishCalls,
+    InstanceCalls,
+    ScheduleCalls,
+    WaitCalls,
+    PauseCalls,
+    UpkeepCalls,
+    StatisticsCalls,
+):
     """Every call of pg-boss, without workers."""
 
     def start(self) -> Self:

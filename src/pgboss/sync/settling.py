@@ -8,6 +8,7 @@ job only the attempt that was fetched, so a late answer cannot overwrite what so
 
 from __future__ import annotations
 
+from pgboss.core.call import Call
 from pgboss.core.job import Settled
 from pgboss.core.target import QueueLike, queue_name
 from pgboss.operations import settle as operations
@@ -43,6 +44,7 @@ class SettleCalls(ClientBase):
                 self._queues(connection), queue_name(queue), jobs, output, include_queued=include_queued
             ),
             connection,
+            Call("complete", "settle", queue_name(queue)),
         )
 
     def fail(
@@ -56,7 +58,11 @@ class SettleCalls(ClientBase):
             PayloadError: the output is not JSON.
             QueueNotFoundError: the queue does not exist.
         """
-        return self._run(operations.fail(self._queues(connection), queue_name(queue), jobs, output), connection)
+        return self._run(
+            operations.fail(self._queues(connection), queue_name(queue), jobs, output),
+            connection,
+            Call("fail", "settle", queue_name(queue)),
+        )
 
     def cancel(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Move jobs that have not finished to ``cancelled``; others are passed over.
@@ -64,7 +70,11 @@ class SettleCalls(ClientBase):
         Raises:
             QueueNotFoundError: the queue does not exist.
         """
-        return self._run(operations.cancel(self._queues(connection), queue_name(queue), jobs), connection)
+        return self._run(
+            operations.cancel(self._queues(connection), queue_name(queue), jobs),
+            connection,
+            Call("cancel", "settle", queue_name(queue)),
+        )
 
     def resume(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Move cancelled jobs back to ``created``; a job that had been started counts a retry when claimed again.
@@ -73,7 +83,10 @@ class SettleCalls(ClientBase):
             JobConflictError: another job has taken its slot in the queue's policy.
             QueueNotFoundError: the queue does not exist.
         """
-        return self._run(operations.resume(self._queues(connection), queue_name(queue), jobs), connection)
+        return self._run(
+            operations.resume(self._queues(connection), queue_name(queue), jobs, counting=connection is None),
+            connection,
+        )
 
     def retry(self, queue: QueueLike, jobs: JobRefs, *, connection: Connection | None = None) -> Settled:
         """Give failed jobs one more attempt, due now; their retry_limit grows by one.
@@ -98,4 +111,8 @@ class SettleCalls(ClientBase):
         Raises:
             QueueNotFoundError: the queue does not exist.
         """
-        return self._run(operations.delete_job(self._queues(connection), queue_name(queue), jobs), connection)
+        return self._run(
+            operations.delete_job(self._queues(connection), queue_name(queue), jobs, counting=connection is None),
+            connection,
+            Call("delete", "settle", queue_name(queue)),
+        )

@@ -5,38 +5,38 @@ Whatever a handler raises ends its own job and nothing else, ``SystemExit`` incl
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from pgboss.core.job import Job
 from pgboss.core.wire import output_text
-from pgboss.errors import HandlerTimeoutError, PayloadError
+from pgboss.errors import HandlerProcessError, HandlerTimeoutError, PayloadError
 from pgboss.jobs import Discard, JobDefinition, Snooze
-from pgboss.runtime.threads import DaemonThreads
+from pgboss.runtime.clock import call_later, timeout
 from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_with
 
-__all__ = ["attempt"]
+__all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_of", "within"]
+
+T = TypeVar("T")
+
+CallHandler: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a call of the handler: a coroutine in the event loop, a plain function in a thread."""
 
 
-async def attempt(definition: JobDefinition[Any, Any], job: Job, threads: DaemonThreads) -> Outcome:
-    """Work the job and return its outcome, also when the attempt is cancelled, by whomever."""
+Settle: TypeAlias = Callable[[Job, Outcome], None]
+"""Is told what became of a job."""
+
+
+async def attempt(definition: JobDefinition[Any, Any], jobs: Sequence[Job], call: CallHandler, settle: Settle) -> None:
+    """Work the only one of the jobs and settle it, also when the attempt is cancelled, by whomever."""
+    job = jobs[0]
     try:
-        async with asyncio.timeout(job.expire_in_seconds) as limit:
-            payload = _decode(definition, job)
-            result = await _call(definition, payload, job, threads)
-        return Completed(output_text(definition.encode_result(result)))
-    except UnreadableJob as unreadable:
-        # No retry can mend the row.
-        return failed_with(unreadable.reason, is_final=True)
-    except Snooze as snooze:
-        return GivenBack(snooze.delay.total_seconds())
-    except Discard as discard:
-        return _discarded(discard)
-    except TimeoutError as error:
-        return failed_with(_timed_out(job) if limit.expired() else error)
+        payload = decoded(definition, job)
+        result = await within(jobs, call(lambda: definition.call(payload, job)))
+        outcome: Outcome = Completed(output_text(definition.encode_result(result)))
     except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
-        return failed_with(error)
+        outcome = outcome_of(error)
+    settle(job, outcome)
 
 
 class UnreadableJob(Exception):  # noqa: N818  it carries the error
@@ -47,18 +47,59 @@ class UnreadableJob(Exception):  # noqa: N818  it carries the error
         self.reason = reason
 
 
-def _decode(definition: JobDefinition[Any, Any], job: Job) -> Any:
+def decoded(definition: JobDefinition[Any, Any], job: Job) -> Any:
+    """The payload of the job.
+
+    Raises:
+        UnreadableJob: its data do not fit.
+    """
     try:
-        return definition.decode(job.data)
+        return definition.payload_of(job)
     except PayloadError as error:
         raise UnreadableJob(error) from error
 
 
-async def _call(definition: JobDefinition[Any, Any], payload: Any, job: Job, threads: DaemonThreads) -> Any:
-    if not definition.is_async:
-        return await threads.run(lambda: definition.call(payload, job))
-    awaitable: Awaitable[Any] = definition.call(payload, job)
-    return await awaitable
+async def within(jobs: Sequence[Job], awaitable: Awaitable[T]) -> T:
+    """Await a handler for as long as the most patient of its jobs allows.
+
+    Raises:
+        HandlerTimeoutError: it takes longer, and was cancelled.
+    """
+    seconds = max(job.expire_in_seconds for job in jobs)
+    # A moment before the other timer, so that an async handler that is cancelled finds it set.
+    telling = call_later(seconds, cancel_all, jobs)
+    try:
+        async with timeout(seconds) as limit:
+            return await awaitable
+    except TimeoutError:
+        if limit.expired():
+            raise HandlerTimeoutError(f"handler execution exceeded {seconds}s") from None
+        raise
+    finally:
+        telling.cancel()
+
+
+def cancel_all(jobs: Iterable[Job]) -> None:
+    """Tell handlers that look that they should stop."""
+    for job in jobs:
+        job.cancelled.set()
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What becomes of a job for which a handler has raised this, or given it as the job's result."""
+    match error:
+        case UnreadableJob():
+            # No retry can mend the row.
+            return failed_with(error.reason, is_final=True)
+        case Snooze():
+            return GivenBack(error.delay.total_seconds())
+        case Discard():
+            return _discarded(error)
+        case HandlerTimeoutError() | HandlerProcessError():
+            # Raised by us, whose frames say nothing about the handler.
+            return failed_with(error.with_traceback(None))
+        case _:
+            return failed_with(error)
 
 
 def _discarded(discard: Discard) -> Outcome:
@@ -68,7 +109,3 @@ def _discarded(discard: Discard) -> Outcome:
         return Failed(output_text(discard.output), is_final=True, error=discard)
     except PayloadError as error:
         return failed_with(error, is_final=True)
-
-
-def _timed_out(job: Job) -> HandlerTimeoutError:
-    return HandlerTimeoutError(f"handler execution exceeded {job.expire_in_seconds}s")

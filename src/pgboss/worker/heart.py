@@ -11,9 +11,10 @@ beat does get through and an attempt does not come back (it is no longer active 
 clock, when no beat has got through for longer than the lease. In both cases the handler must stop, for another worker
 may be running the job by now. Its late result is refused by the fence in any case; stopping spares the double work.
 
-A beat is due after a third of the shortest lease, so that one lost beat costs nothing. A network that swallows
-packets may keep the thread waiting for an answer longer than a lease, so the monotonic clock is read elsewhere: the
-event loop calls ``give_up_expired``. Where the loop is blocked, no handler could be stopped anyway.
+A beat is due after a third of the shortest lease, so that one lost beat costs nothing. It waits for its answer for as
+long at most: then the connection leads nowhere any more, and the next beat takes another one. To connect may take
+longer than a lease, so the monotonic clock is read elsewhere: the event loop calls ``give_up_expired``. Where the loop
+is blocked, no handler could be stopped anyway.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from uuid import UUID
 from pgboss.core.job import Attempt, Job
 from pgboss.core.names import SchemaName
 from pgboss.drivers.psycopg import LoneConnection
+from pgboss.errors import LeaseLostError
 from pgboss.runtime.backoff import Backoff
 from pgboss.sql import settle
+from pgboss.worker.records import job_fields
 
 __all__ = ["Heart"]
 
 BEATS_A_LEASE = 3
+LONGEST_BEAT_SECONDS = 5.0
 
 logger = logging.getLogger("pgboss.worker")
 
@@ -43,6 +47,7 @@ class _Lease:
     job: Job
     seconds: int
     beaten_at: float
+    refresh_seconds: float
 
     @property
     def ends_at(self) -> float:
@@ -52,21 +57,36 @@ class _Lease:
 class Heart:
     """Holds leases; ``on_lost`` is called, from whatever thread, with jobs that may be running elsewhere."""
 
-    def __init__(self, conninfo: str, schema: SchemaName, on_lost: Callable[[list[Job]], None]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        schema: SchemaName,
+        on_lost: Callable[[list[Job]], None],
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """``on_error`` is called likewise, with why a beat did not get through, and that a lease ran out over it."""
         self._connection = LoneConnection(conninfo)
         self._schema = schema
         self._on_lost = on_lost
+        self._on_error = on_error
         self._leases: dict[UUID, _Lease] = {}
         self._changed = threading.Condition()
+        self._beating = threading.Lock()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._backoff = Backoff(first=0.5, last=2.0)
         self._next_beat = 0.0
 
-    def hold(self, jobs: Iterable[Job], claimed_at: float) -> None:
-        """Keep the leases of jobs claimed at this moment of the monotonic clock (before the claim was sent)."""
+    def hold(self, jobs: Iterable[Job], claimed_at: float, refresh_seconds: float | None = None) -> None:
+        """Keep the leases of jobs claimed at this moment of the monotonic clock (before the claim was sent).
+
+        They are renewed after ``refresh_seconds``, but not later than after half of the lease; after a third of it
+        where nothing is said.
+        """
         leased = {
-            job.id: _Lease(job, job.heartbeat_seconds, claimed_at) for job in jobs if job.heartbeat_seconds is not None
+            job.id: _Lease(job, job.heartbeat_seconds, claimed_at, _refresh(job.heartbeat_seconds, refresh_seconds))
+            for job in jobs
+            if job.heartbeat_seconds is not None
         }
         if not leased:
             return
@@ -86,21 +106,42 @@ class Heart:
                 if lease is not None and lease.job.started_on == job.started_on:
                     del self._leases[job.id]
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is a lease to keep."""
+        return bool(self._leases)
+
+    def beat_now(self) -> None:
+        """Beat once from the calling thread, if anything is held."""
+        with self._beating:
+            self._beat()
+
     def give_up_expired(self) -> None:
         """Give up the leases that have run out because no beat got through; to be called several times a second."""
         now = monotonic()
         with self._changed:
-            self._drop([lease for lease in self._leases.values() if lease.ends_at <= now], "no heartbeat got through")
+            expired = [lease for lease in self._leases.values() if lease.ends_at <= now]
+            self._drop(expired, "no heartbeat got through")
+        # Not of leases that somebody else has ended, by cancelling the job for example: nothing went wrong then.
+        for lease in expired:
+            self._on_error(
+                LeaseLostError(
+                    f"No heartbeat of job {lease.job.id} of queue {lease.job.name} got through for {lease.seconds} s: "
+                    "somebody else may be running it."
+                )
+            )
 
     def stop(self) -> None:
-        """End the thread, after the beat in progress; nobody waits for it."""
+        """End the thread; nobody waits for it, and it does not wait for the answer to a beat."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._connection.cut()
 
     def _beat_until_stopped(self) -> None:
         while self._wait_for_a_beat():
-            self._beat()
+            with self._beating:
+                self._beat()
         self._connection.close()
 
     def _wait_for_a_beat(self) -> bool:
@@ -116,7 +157,7 @@ class Heart:
         """Seconds until the next beat; ``None`` when nothing is held."""
         if not self._leases:
             return None
-        due = min(lease.beaten_at + lease.seconds / BEATS_A_LEASE for lease in self._leases.values())
+        due = min(lease.beaten_at + lease.refresh_seconds for lease in self._leases.values())
         return max(due, self._next_beat) - monotonic()
 
     def _beat(self) -> None:
@@ -127,10 +168,12 @@ class Heart:
         began = monotonic()
         attempts = [Attempt.of(lease.job) for lease in beaten]
         try:
-            rows = self._connection.execute(settle.beat(self._schema, [lease.job.name for lease in beaten], attempts))
+            statement = settle.beat(self._schema, [lease.job.name for lease in beaten], attempts)
+            rows = self._connection.execute(statement, within_seconds=self._patience(beaten))
         except Exception as error:  # noqa: BLE001  a heart that died would lose every lease
             if not self._backoff.is_growing:
                 logger.warning("the heartbeat of %d jobs did not get through: %s", len(beaten), error)
+            self._on_error(error)
             self._next_beat = monotonic() + self._backoff.pause()
             return
         self._backoff.reset()
@@ -142,6 +185,9 @@ class Heart:
             gone = [lease for lease in beaten if lease.job.id not in ours and self._is_held(lease)]
             self._drop(gone, "somebody else has settled or claimed it")
 
+    def _patience(self, beaten: list[_Lease]) -> float:
+        return min(LONGEST_BEAT_SECONDS, min(lease.seconds for lease in beaten) / BEATS_A_LEASE)
+
     def _is_held(self, lease: _Lease) -> bool:
         return self._leases.get(lease.job.id) is lease
 
@@ -151,5 +197,16 @@ class Heart:
             return
         for lease in leases:
             del self._leases[lease.job.id]
-            logger.warning("the lease of job %s of queue %s is lost: %s", lease.job.id, lease.job.name, reason)
+            logger.warning(
+                "the lease of job %s of queue %s is lost: %s",
+                lease.job.id,
+                lease.job.name,
+                reason,
+                extra=job_fields(lease.job),
+            )
         self._on_lost([lease.job for lease in leases])
+
+
+def _refresh(lease_seconds: int, wanted: float | None) -> float:
+    # Beyond half of a lease, the first beat that is late or lost ends it.
+    return lease_seconds / BEATS_A_LEASE if wanted is None else min(wanted, lease_seconds / 2)

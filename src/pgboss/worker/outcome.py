@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pgboss.core.job import Job
 from pgboss.core.wire import dumps, error_output
 
-__all__ = ["Completed", "Failed", "Finished", "GivenBack", "Outcome", "failed_with"]
+__all__ = ["Completed", "Failed", "Finished", "GivenBack", "Outcome", "Over", "failed_with"]
 
 SHUTDOWN_OUTPUT = '{"value":"pg-boss shut down while active"}'
 
@@ -37,7 +37,17 @@ class GivenBack:
     delay_seconds: float = 0.0
 
 
-Outcome: TypeAlias = Completed | Failed | GivenBack
+@dataclass(frozen=True, slots=True)
+class Over:
+    """There is nothing to write: it was committed by the handler's own transaction, or is no longer ours to write.
+
+    ``others_wait`` says that a job was completed for which others may wait.
+    """
+
+    others_wait: bool = False
+
+
+Outcome: TypeAlias = Completed | Failed | GivenBack | Over
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,8 @@ class Finished:
     """An attempt and how it ended; a substitute stands in for an outcome that could not be stored."""
 
     job: Job
-    outcome: Outcome
+    outcome: Completed | Failed | GivenBack
+    duration_seconds: float | None = None
     is_substitute: bool = False
 
     @property

@@ -20,7 +20,7 @@ class Pace:
         self._concurrency = concurrency
         self._observed = 0
         self._mean_seconds = 0.0
-        self.standard = False
+        self.may_prefetch = False
 
     def observe(self, seconds: float) -> None:
         """Take one handler's time into account; a slow one counts at once, quick ones little by little."""
@@ -41,7 +41,7 @@ class Pace:
     @property
     def prefetch(self) -> int:
         """How many jobs may wait beyond those that run."""
-        if not self.standard or self._observed < self._concurrency:
+        if not self.may_prefetch or self._observed < self._concurrency:
             return 0
         return min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / max(self._mean_seconds, 0.000_1)))
 

@@ -1,12 +1,14 @@
-"""Working one queue: one claimer, and as many attempts at once as the concurrency allows.
+"""Working one queue: one claimer, and as many calls of the handler at once as the concurrency allows.
 
-The claimer asks for as many jobs as there is room, hands them out, and asks again at once while full batches come
-back. A batch that is not full means that the queue is drained; it then sleeps until it is told to look again, by a
-notification or by the lookout, which knows when the next job falls due.
+A call takes one job, or a batch. The claimer asks for as many jobs as there is room, hands them out, and asks again at
+once while full batches come back. A batch that is not full means that the queue is drained; it then sleeps until it is
+told to look again, by a notification or by the lookout, which knows when the next job falls due.
 
-Room is the number of free slots, plus a small prefetch for short handlers on standard queues: as many jobs as are
-likely to start within a fifth of a second. Prefetched jobs are leased like running ones, and given back untouched on
-stop, or when slow jobs before them have kept them waiting for longer than a second.
+Room is what the free slots take, plus a small prefetch for short handlers on standard queues: as many jobs as are
+likely to start within a fifth of a second. Nothing is prefetched for batches, because what waited would be a smaller
+batch than what may be due by then; nor where groups are limited, because what waits would hold places of its group.
+Prefetched jobs are leased like running ones, and given back untouched on stop, or when slow jobs before them have kept
+them waiting for longer than a second.
 """
 
 from __future__ import annotations
@@ -14,31 +16,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
+from pgboss.core.events import ErrorEvent
 from pgboss.core.job import Job
 from pgboss.core.options import FetchOptions
 from pgboss.core.queue import QueueCatalog
+from pgboss.core.wip import WipData
+from pgboss.core.work_options import WorkOptions
 from pgboss.drivers.runner import Run
-from pgboss.errors import PgBossError
-from pgboss.jobs import JobDefinition
-from pgboss.operations import jobs as operations
+from pgboss.errors import HandlerTimeoutError, PgBossError
+from pgboss.jobs.elsewhere import import_of
+from pgboss.operations import fetch as operations
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.threads import DaemonThreads
 from pgboss.runtime.wakeup import Wakeup
-from pgboss.worker.attempt import attempt
+from pgboss.runtime.watch import Watch
+from pgboss.worker.attempt import CallHandler
+from pgboss.worker.call import Call
+from pgboss.worker.children import Children
+from pgboss.worker.groups import GroupPlaces
+from pgboss.worker.handling import Handling
 from pgboss.worker.heart import Heart
-from pgboss.worker.outcome import SHUTDOWN_OUTPUT, Failed, GivenBack
+from pgboss.worker.outcome import SHUTDOWN_OUTPUT, Failed, GivenBack, Outcome
 from pgboss.worker.pace import Pace
+from pgboss.worker.progress import Progress
+from pgboss.worker.records import job_fields
 from pgboss.worker.settler import Settler
+from pgboss.worker.watching import run_watched
 
 __all__ = ["QueueWorker"]
 
 LARGEST_CLAIM = 1000
 LONGEST_WAIT_SECONDS = 1.0
+OVERRUN_GRACE_SECONDS = 1.0
 
 logger = logging.getLogger("pgboss.worker")
 
@@ -48,40 +63,100 @@ class QueueWorker:
 
     def __init__(
         self,
-        definition: JobDefinition[Any, Any],
+        handling: Handling,
+        options: WorkOptions,
         concurrency: int,
         *,
         run: Run,
         catalog: Callable[[], QueueCatalog],
         settler: Settler,
         heart: Heart,
+        places: GroupPlaces,
+        on_error: Callable[[ErrorEvent], None],
+        on_overrun: Callable[[str, list[UUID], int], None],
+        watch: Watch,
     ) -> None:
+        """``places`` are those of the queue's groups in this process; ``on_error`` hears of every failed claim.
+
+        ``on_overrun`` hears of handlers that go on beyond their time: the queue, the jobs, and the seconds they had.
+        """
         self.id: UUID = uuid4()
-        self.name = definition.name
-        self._definition = definition
+        self.name = handling.definition.name
+        self._handling = handling
+        self.options = options
         self._concurrency = concurrency
+        self._jobs_a_call = options.jobs_a_call
+        self._is_async = handling.definition.is_async
         self._run = run
         self._catalog = catalog
         self._settler = settler
         self._heart = heart
-        self._threads = DaemonThreads(f"pgboss-{self.name}", concurrency, on_idle=self.slot_freed)
+        self._places = places
+        self._on_error = on_error
+        self._on_overrun = on_overrun
+        self._progress = Progress()
+        self._executor = self._make_executor()
+        self._watch = watch
         self._pace = Pace(concurrency)
         # Each with the moment of its claim; the oldest come first.
         self._waiting: deque[tuple[Job, float]] = deque()
-        self._running: dict[UUID, tuple[Job, asyncio.Task[None]]] = {}
+        self._calls: set[Call] = set()
+        self._running: dict[UUID, Call] = {}
         self._wakeup = Wakeup()
         self._backoff = Backoff()
         self._is_drained = False
+        # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
+        self._gives_way = False
         self._is_asleep = False
         self._stopping = False
+        self._is_paused = False
+        self.is_announced = False
+        """Whether its queue, as of the last claim, announces new jobs."""
+
+    def _make_executor(self) -> DaemonThreads | Children:
+        if self.options.is_in_process:
+            return Children(self.name, import_of(self._handling.definition), on_idle=self.slot_freed)
+        return DaemonThreads(f"pgboss-{self.name}", self._concurrency, on_idle=self.slot_freed)
+
+    @property
+    def connections_held(self) -> int:
+        """The most connections of the pool that its handlers hold at once, for their transactions."""
+        definition = self._handling.definition
+        return self._concurrency if definition.is_transactional and definition.is_async else 0
 
     @property
     def is_idle(self) -> bool:
         """Whether it has room and sleeps until told to look."""
         return self._is_asleep and not self._stopping and self._room() > 0
 
+    @property
+    def concurrency(self) -> int:
+        """How many calls of the handler run at once."""
+        return self._concurrency
+
+    def wip(self, polling_interval_seconds: float) -> WipData:
+        """What it is at; the interval is the one in force."""
+        progress = self._progress
+        in_force = {"concurrency": self._concurrency, "polling_interval_seconds": polling_interval_seconds}
+        return WipData(
+            self.id,
+            self.id,
+            self.name,
+            self.options.said() | in_force,
+            "stopping" if self._stopping else "active",
+            len(self._running) + len(self._waiting),
+            progress.created_on,
+            progress.last_fetched_on,
+            progress.last_job_started_on,
+            progress.last_job_ended_on,
+            progress.last_job_duration,
+            progress.last_error,
+            progress.last_error_on,
+        )
+
     def look(self) -> None:
         """Claim now: there may be due jobs."""
+        self._places.look_again()
         self._is_drained = False
         self._wakeup.set()
 
@@ -104,27 +179,50 @@ class QueueWorker:
 
     async def finish(self) -> None:
         """Wait for the running attempts."""
-        while running := [task for _, task in self._running.values() if not task.done()]:
+        while running := [call.task for call in self._calls if call.task is not None and not call.task.done()]:
             await asyncio.wait(running)
 
     def close(self) -> None:
-        """Let the threads end, once nothing more is started."""
-        self._threads.close()
+        """Let threads and processes end, once nothing more is started."""
+        self._executor.close()
+
+    async def gone(self, seconds: float) -> None:
+        """Wait so long for processes to end after :meth:`close`, then kill them; nobody waits for threads."""
+        if isinstance(self._executor, Children):
+            await self._executor.gone(seconds)
 
     def abort_all(self) -> None:
         """Fail what still runs, as shut down, and cancel its handlers; later results are dropped."""
-        for job, _ in list(self._running.values()):
-            logger.error("job %s of queue %s overran the stop and was failed", job.id, job.name)
-            self._abort(job)
-            self._settler.put(job, Failed(SHUTDOWN_OUTPUT))
+        for call in list(self._calls):
+            for job in self._abandon(call):
+                seconds = monotonic() - call.began
+                logger.error(
+                    "job %s of queue %s overran the stop and was failed",
+                    job.id,
+                    job.name,
+                    extra=job_fields(job, seconds),
+                )
+                self._settler.put(job, Failed(SHUTDOWN_OUTPUT), seconds)
         self.close()
 
-    def lose(self, job: Job) -> None:
-        """Stop working a job whose lease is lost: it may be running elsewhere."""
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not job)
-        self._abort(job)
+    def running_unleased(self, seconds: float) -> list[Job]:
+        """The jobs that have run for so long, and have no heartbeat by which they would be missed."""
+        before = monotonic() - seconds
+        calls = (call for call in self._calls if call.began < before)
+        return [job for call in calls for job in call.jobs.values() if job.heartbeat_seconds is None]
+
+    def lose(self, job: Job) -> bool:
+        """Stop working a job whose lease is lost: it may be running elsewhere; whether its handler was at work."""
+        if any(waiting is job for waiting, _ in self._waiting):
+            self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not job)
+            self._leave([job])
+        call = self._running.get(job.id)
+        is_running = call is not None and call.jobs.get(job.id) is job
+        if call is not None and is_running:
+            self._take_from(call, job)
         # Nothing else would tell the claimer: the job is never settled, and its task may not even have begun.
         self.slot_freed()
+        return is_running
 
     def give_back_overdue(self) -> None:
         """Give back the jobs that slow ones keep waiting; to be called several times a second.
@@ -137,18 +235,62 @@ class QueueWorker:
             self._pace.forget()
             self._give_back_waiting()
 
-    def _abort(self, job: Job) -> None:
-        held = self._running.get(job.id)
-        if held is not None and held[0] is job:
-            del self._running[job.id]
-            held[1].cancel()
+    def report_overruns(self) -> None:
+        """Tell of coroutines that go on although they were cancelled; to be called several times a second."""
+        now = monotonic()
+        for call in self._calls:
+            if not call.overran and now > call.began + call.expire_seconds + OVERRUN_GRACE_SECONDS:
+                call.overran = list(call.jobs)
+                self._on_overrun(self.name, call.overran, call.expire_seconds)
+
+    def _take_from(self, call: Call, job: Job) -> None:
+        """The others of its batch go on, unless they can only be completed together or none is left."""
+        del call.jobs[job.id], self._running[job.id]
+        job.cancelled.set()
+        if isinstance(self._executor, Children):
+            self._executor.cancel(job)
+        if self._handling.definition.is_transactional or not call.jobs:
+            for other in self._abandon(call):
+                self._settler.put(other, GivenBack())
+
+    def _abandon(self, call: Call) -> list[Job]:
+        """Cancel a call, whose results are dropped from now on; returns the jobs that were in its hands."""
+        jobs = list(call.jobs.values())
+        for job in jobs:
+            if self._running.get(job.id) is call:
+                del self._running[job.id]
+        self._calls.discard(call)
+        call.cancel()
+        return jobs
+
+    def pause(self, *, is_paused: bool) -> None:
+        """Claim nothing for now, or go on; what waits goes back, what runs goes on."""
+        if is_paused == self._is_paused:
+            return
+        self._is_paused = is_paused
+        logger.info(
+            "queue %s is %s",
+            self.name,
+            "paused" if is_paused else "being worked again",
+            extra={"queue": self.name, "worker": str(self.id)},
+        )
+        if is_paused:
+            self._give_back_waiting()
+        else:
+            self.look()
 
     def _room(self) -> int:
-        if self._settler.is_overfull:
+        if self._settler.is_overfull or self._is_paused:
             return 0
-        busy = max(len(self._running), self._threads.busy)
-        room = self._concurrency - busy + self._pace.prefetch - len(self._waiting)
-        return min(room, LARGEST_CLAIM) if room >= self._pace.smallest_claim else 0
+        free = (self._concurrency - self._busy) * self._jobs_a_call
+        room = free + self._pace.prefetch - len(self._waiting)
+        largest = max(LARGEST_CLAIM, self._jobs_a_call)
+        return min(room, largest) if room >= self._pace.smallest_claim else 0
+
+    @property
+    def _busy(self) -> int:
+        """Slots taken, also by threads and processes whose result nobody awaits any more."""
+        return max(len(self._calls), self._executor.busy)
 
     async def _sleep(self) -> None:
         self._is_asleep = True
@@ -163,44 +305,112 @@ class QueueWorker:
         self._is_drained = True
         try:
             catalog = self._catalog()
-            jobs = await self._run(operations.fetch(catalog, self.name, FetchOptions(batch_size=wanted)))
+            jobs = await self._fetch(catalog, wanted)
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False
             self._report(error)
             await self._wakeup.wait(self._backoff.pause())
             return
+        self._progress.fetched()
+        queue = catalog.get(self.name)
+        self.is_announced = queue is not None and queue.notify
         if self._backoff.is_growing:
             logger.info("queue %s is being worked again", self.name)
         self._backoff.reset()
-        self._pace.standard = self._is_standard(catalog)
-        if len(jobs) == wanted:
+        if self._watch.is_needed:
+            self._watch.claimed(self.name, jobs)
+        standard = self._is_standard(catalog) and not self.options.limits_groups
+        self._pace.may_prefetch = standard and not self.options.is_batch
+        # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
+        self._gives_way = not standard
+        if len(jobs) == wanted or (jobs and self._gives_way):
             self._is_drained = False
-        self._heart.hold(jobs, claimed_at)
+        self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
         jobs.sort(key=lambda job: (-job.priority, job.created_on, job.id))
-        self._waiting.extend((job, claimed_at) for job in jobs)
+        self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
+
+    async def _fetch(self, catalog: QueueCatalog, wanted: int) -> list[Job]:
+        options, lease = self._fetch_options(wanted), self.options.lease
+        if self.options.has_metadata:
+            fetched = operations.fetch_details(
+                catalog, self.name, options, lease_seconds=lease, is_traced=self._watch.is_traced
+            )
+            return list(await self._run(fetched))
+        return await self._run(
+            operations.fetch(catalog, self.name, options, lease_seconds=lease, is_traced=self._watch.is_traced)
+        )
+
+    def _fetch_options(self, wanted: int) -> FetchOptions:
+        limits = self.options.local_limits
+        return self.options.fetch_options(wanted, frozenset() if limits is None else self._places.full(limits))
+
+    def _admitted(self, jobs: list[Job]) -> list[Job]:
+        """Those for which their group has a place in this process; the others go back."""
+        limits = self.options.local_limits
+        if limits is None:
+            return jobs
+        admitted: list[Job] = []
+        for job in jobs:
+            if self._places.admit(job, limits):
+                admitted.append(job)
+            else:
+                self._settler.put(job, GivenBack())
+        return admitted
+
+    def _leave(self, jobs: Iterable[Job]) -> None:
+        if self.options.local_limits is not None:
+            self._places.leave(jobs)
+            self.key_freed()
 
     def _is_standard(self, catalog: QueueCatalog) -> bool:
         queue = catalog.get(self.name)
         return queue is not None and queue.policy == "standard"
 
     def _start_waiting(self) -> None:
-        while self._waiting and not self._stopping and max(len(self._running), self._threads.busy) < self._concurrency:
-            job, _ = self._waiting.popleft()
-            task = asyncio.create_task(self._work(job), name=f"pgboss {job.name} {job.id}")
-            self._running[job.id] = (job, task)
+        while self._waiting and not self._stopping and self._busy < self._concurrency:
+            count = min(len(self._waiting), self._jobs_a_call)
+            self._start([self._waiting.popleft()[0] for _ in range(count)])
 
-    async def _work(self, job: Job) -> None:
+    def _start(self, jobs: list[Job]) -> None:
+        call = Call(jobs)
+        self._progress.started()
+        call.task = asyncio.create_task(self._work(call, jobs), name=f"pgboss {self.name} {jobs[0].id}")
+        if self.options.local_limits is not None:
+            call.on_return(lambda: self._leave(jobs))
+        self._calls.add(call)
+        for job in jobs:
+            self._running[job.id] = call
+
+    async def _work(self, call: Call, jobs: list[Job]) -> None:
         began = monotonic()
-        outcome = await attempt(self._definition, job, self._threads)
-        self._pace.observe(monotonic() - began)
-        held = self._running.get(job.id)
-        if held is None or held[0] is not job:
-            return  # aborted meanwhile: whoever did so has said what becomes of the job
-        del self._running[job.id]
-        self._settler.put(job, outcome)
+        settle = partial(self._settle, call)
+        if self._watch.is_needed:
+            await run_watched(self._watch, self._handling, jobs, self._caller(call), settle)
+        else:
+            await self._handling.run(jobs, self._caller(call), settle)
+        seconds = monotonic() - began
+        self._pace.observe(seconds)
+        self._progress.ended(seconds)
+        if call.overran and call.is_in_thread:
+            self._on_overrun(self.name, call.overran, call.expire_seconds)
+        self._calls.discard(call)
         self.slot_freed()
+
+    def _caller(self, call: Call) -> CallHandler:
+        if self._is_async:
+            return _call_in_loop
+        return partial(call.elsewhere, self._executor)
+
+    def _settle(self, call: Call, job: Job, outcome: Outcome) -> None:
+        if call.jobs.pop(job.id, None) is None:
+            return  # taken from it meanwhile: whoever did so has said what becomes of the job
+        if self._running.get(job.id) is call:
+            del self._running[job.id]
+        if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
+            call.overran.append(job.id)
+        self._settler.put(job, outcome, monotonic() - call.began)
 
     def slot_freed(self) -> None:
         """Start what waits, and claim more if there may be more."""
@@ -208,13 +418,32 @@ class QueueWorker:
         if not self._is_drained:
             self._wakeup.set()
 
+    def key_freed(self) -> None:
+        """Claim again where a job that is over may have held back others: those of its key, or of its group."""
+        if self._gives_way:
+            self._is_drained = False
+            self._wakeup.set()
+
     def _give_back_waiting(self) -> None:
         while self._waiting:
             job, _ = self._waiting.popleft()
             self._settler.put(job, GivenBack())
+            self._leave([job])
 
     def _report(self, error: Exception) -> None:
+        self._progress.failed(error)
+        self._on_error(ErrorEvent(error, "claiming jobs", self.name, self.id))
         if self._backoff.is_growing:
             return
         expected = isinstance(error, PgBossError)
-        logger.warning("queue %s cannot be worked for now: %s", self.name, error, exc_info=None if expected else error)
+        logger.warning(
+            "queue %s cannot be worked for now: %s",
+            self.name,
+            error,
+            exc_info=None if expected else error,
+            extra={"queue": self.name, "worker": str(self.id)},
+        )
+
+
+def _call_in_loop(function: Callable[[], Any]) -> Any:
+    return function()

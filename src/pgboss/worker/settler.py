@@ -12,19 +12,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any
 from uuid import UUID
 
-from pgboss.core.job import Attempt, Job
+from pgboss.core.events import ErrorEvent
+from pgboss.core.job import Attempt, Job, JobState
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError
 from pgboss.operations import work as operations
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
-from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, failed_with
+from pgboss.runtime.watch import Watch
+from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, Outcome, Over, failed_with
+from pgboss.worker.records import job_fields
 
 __all__ = ["Settler"]
 
@@ -37,14 +40,27 @@ logger = logging.getLogger("pgboss.worker")
 
 
 class Settler:
-    """Writes outcomes; ``on_settled`` hears of the jobs of a queue that are no longer ours, whatever came of them."""
+    """Writes outcomes.
+
+    ``on_settled`` hears of the jobs of a queue that are no longer ours, whatever came of them; ``on_parents_completed``
+    of the queues where jobs were completed for which others wait, ``on_error`` of what could not be written.
+    """
 
     def __init__(
-        self, run: Run, catalog: Callable[[], QueueCatalog], on_settled: Callable[[Sequence[Job]], None]
+        self,
+        run: Run,
+        catalog: Callable[[], QueueCatalog],
+        on_settled: Callable[[Sequence[Job]], None],
+        on_parents_completed: Callable[[str], None] = lambda queue: None,
+        on_error: Callable[[ErrorEvent], None] = lambda event: None,
+        watch: Watch | None = None,
     ) -> None:
         self._run = run
         self._catalog = catalog
         self._on_settled = on_settled
+        self._on_parents_completed = on_parents_completed
+        self._on_error = on_error
+        self._watch = watch
         self._pending: deque[Finished] = deque()
         self._unwritten: Counter[str] = Counter()
         self._wakeup = Wakeup()
@@ -61,9 +77,14 @@ class Settler:
         """Whether workers should stop claiming until results have been written."""
         return self.backlog >= BACKLOG_LIMIT
 
-    def put(self, job: Job, outcome: Completed | Failed | GivenBack) -> None:
-        """Have an outcome written soon."""
-        self._pending.append(Finished(job, outcome))
+    def put(self, job: Job, outcome: Outcome, duration_seconds: float | None = None) -> None:
+        """Have an outcome written soon; the log says how long the attempt took."""
+        if isinstance(outcome, Over):
+            self._on_settled([job])
+            if outcome.others_wait:
+                self._on_parents_completed(job.name)
+            return
+        self._pending.append(Finished(job, outcome, duration_seconds))
         self._unwritten[job.name] += 1
         self._wakeup.set()
 
@@ -110,6 +131,7 @@ class Settler:
     async def _pause(self, error: Exception) -> None:
         if not self._backoff.is_growing:
             logger.warning("%d finished jobs wait to be written: %s", self.backlog, error)
+        self._on_error(ErrorEvent(error, "writing results"))
         await asyncio.sleep(self._backoff.pause())
 
     def _let_go(self, group: Sequence[Finished]) -> None:
@@ -123,12 +145,23 @@ class Settler:
             return [[finished] for finished in group]
         job, outcome = group[0].job, group[0].outcome
         if group[0].is_substitute:
-            logger.error("job %s of queue %s cannot be settled and will expire", job.id, job.name, exc_info=error)
+            logger.error(
+                "job %s of queue %s cannot be settled and will expire",
+                job.id,
+                job.name,
+                exc_info=error,
+                extra=job_fields(job),
+            )
+            self._on_error(ErrorEvent(error, "writing results", job.name))
             self._let_go(group)
             return []
-        logger.error("the outcome of job %s of queue %s cannot be stored: %s", job.id, job.name, error)
+        logger.error(
+            "the outcome of job %s of queue %s cannot be stored: %s", job.id, job.name, error, extra=job_fields(job)
+        )
+        self._on_error(ErrorEvent(error, "writing results", job.name))
         is_final = isinstance(outcome, Failed) and outcome.is_final
-        return [[Finished(job, failed_with(error, is_final=is_final), is_substitute=True)]]
+        failed = failed_with(error, is_final=is_final)
+        return [[Finished(job, failed, group[0].duration_seconds, is_substitute=True)]]
 
     async def _settle(self, group: Sequence[Finished]) -> None:
         name = group[0].job.name
@@ -139,15 +172,25 @@ class Settler:
                 outputs = [outcome.output for outcome in outcomes]
                 kept = await self._run(operations.complete_each(self._catalog(), name, attempts, outputs))
                 _report_lost(group, kept)
+                _report_completed(group, kept)
+                self._told(group, outputs, dict.fromkeys(kept, "completed"))
+                if any(kept.values()):
+                    self._on_parents_completed(name)
             case GivenBack():
                 delays = [outcome.delay_seconds for outcome in outcomes]
-                await self._run(operations.give_back_each(self._catalog(), name, attempts, delays))
+                given_back = await self._run(operations.give_back_each(self._catalog(), name, attempts, delays))
+                self._told(group, [None] * len(group), dict.fromkeys(given_back, "created"))
             case Failed():
                 outputs = [outcome.output for outcome in outcomes]
                 final = [outcome.is_final for outcome in outcomes]
                 states = await self._run(operations.fail_each(self._catalog(), name, attempts, outputs, final))
                 _report_lost(group, states)
                 _report_failures(group, states)
+                self._told(group, outputs, states)
+
+    def _told(self, group: Sequence[Finished], outputs: Sequence[str | None], states: Mapping[UUID, JobState]) -> None:
+        if self._watch is not None and self._watch.is_needed:
+            self._watch.settled(zip([finished.job for finished in group], outputs, strict=True), states)
 
 
 def _may_pass(error: Exception, group: Sequence[Finished]) -> bool:
@@ -175,14 +218,27 @@ def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
                 "job %s of queue %s was no longer ours when it finished; its result was dropped",
                 finished.job.id,
                 finished.job.name,
+                extra=job_fields(finished.job, finished.duration_seconds),
             )
+
+
+def _report_completed(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
+    # Asked first: this is done for every job there is.
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
+    ours = set(kept)
+    for finished in group:
+        job = finished.job
+        if job.id in ours:
+            extra = job_fields(job, finished.duration_seconds)
+            logger.debug("job %s of queue %s is completed", job.id, job.name, extra=extra)
 
 
 def _report_failures(group: Sequence[Finished], states: dict[UUID, Any]) -> None:
     for finished in group:
         job, outcome = finished.job, finished.outcome
         error = outcome.error if isinstance(outcome, Failed) else None
-        extra = {"job_id": str(job.id), "queue": job.name, "attempt": job.retry_count + 1}
+        extra = job_fields(job, finished.duration_seconds)
         if states.get(job.id) == "failed":
             logger.error("job %s of queue %s failed for good", job.id, job.name, exc_info=error, extra=extra)
         elif states.get(job.id) == "retry":

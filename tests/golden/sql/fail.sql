@@ -4,7 +4,7 @@ WITH failing AS MATERIALIZED (
     DELETE FROM "pgboss"."job_common" j
      USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
         AS a(id, retry_count, started_on, output, is_final)
-     WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id AND j.state < 'completed'
+     WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND j.state < 'completed'
        AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
        AND (a.started_on IS NULL OR j.started_on = a.started_on)
     RETURNING j.id, j.name, j.priority, j.data, j.state, j.retry_limit, j.retry_count, j.retry_delay, j.retry_backoff, j.retry_delay_max, j.expire_seconds, j.deletion_seconds, j.singleton_key, j.singleton_on, j.group_id, j.group_tier, j.start_after, j.created_on, j.started_on, j.completed_on, j.keep_until, j.output, j.dead_letter, j.policy, j.heartbeat_on, j.heartbeat_seconds, j.blocked, j.blocking, j.pending_dependencies, j.source_name, j.source_id, j.source_created_on, j.source_retry_count, j.source_output, j.source_root_id, j.trace_context, j.upsert_by_key, a.output::jsonb AS new_output, a.is_final AS is_final
@@ -46,7 +46,7 @@ WITH failing AS MATERIALIZED (
     DELETE FROM "pgboss"."job_common" j
      USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
         AS a(id, retry_count, started_on, output, is_final)
-     WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id AND j.state < 'completed'
+     WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND j.state < 'completed'
        AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
        AND (a.started_on IS NULL OR j.started_on = a.started_on)
     RETURNING j.id, j.name, j.priority, j.data, j.state, j.retry_limit, j.retry_count, j.retry_delay, j.retry_backoff, j.retry_delay_max, j.expire_seconds, j.deletion_seconds, j.singleton_key, j.singleton_on, j.group_id, j.group_tier, j.start_after, j.created_on, j.started_on, j.completed_on, j.keep_until, j.output, j.dead_letter, j.policy, j.heartbeat_on, j.heartbeat_seconds, j.blocked, j.blocking, j.pending_dependencies, j.source_name, j.source_id, j.source_created_on, j.source_retry_count, j.source_output, j.source_root_id, j.trace_context, j.upsert_by_key, a.output::jsonb AS new_output, a.is_final AS is_final

@@ -1,6 +1,9 @@
 -- current_database
 SELECT current_database()::text
 
+-- hardly_wait
+SELECT set_config('lock_timeout', $1::text, true)
+
 -- limit_waits
 SELECT set_config('lock_timeout', $1::text, true),
        set_config('idle_in_transaction_session_timeout', $2::text, true)

@@ -3,6 +3,7 @@ WITH due AS (
     SELECT name
       FROM "pgboss"."queue"
      WHERE name <> ALL($2::text[])
+       AND ($3::text[] IS NULL OR name = ANY($3::text[]))
        AND extract(epoch FROM "pgboss".job_now() - COALESCE(maintain_on, "pgboss".job_now() - interval '1 week'))
            >= $1::float8
      ORDER BY name
@@ -34,8 +35,7 @@ WITH edge AS MATERIALIZED (
 )
 SELECT (SELECT id FROM edge) AS last_id,
        (SELECT count(*) FROM removed)::int AS deleted,
-       (SELECT count(*) FROM removed WHERE state IN ('completed', 'cancelled') AND completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text))::int
-           AS deleted_retained,
+       (SELECT count(*) FROM removed r WHERE r.state IN ('completed', 'cancelled') AND r.completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text))::int AS deleted_retained,
        ((SELECT count(*) FROM "pgboss"."mail" j
           WHERE j.name = $1::text AND j.id >= $2::uuid AND j.id <= COALESCE((SELECT id FROM edge), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND j.state IN ('completed', 'cancelled') AND j.completed_on <= $4::timestamptz)
         - (SELECT count(*) FROM removed WHERE state IN ('completed', 'cancelled') AND completed_on <= $4::timestamptz))::int AS kept
@@ -59,8 +59,7 @@ WITH edge AS MATERIALIZED (
 )
 SELECT (SELECT id FROM edge) AS last_id,
        (SELECT count(*) FROM removed)::int AS deleted,
-       (SELECT count(*) FROM removed WHERE state IN ('completed', 'cancelled') AND completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text))::int
-           AS deleted_retained,
+       (SELECT count(*) FROM removed r WHERE r.state IN ('completed', 'cancelled') AND r.completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text))::int AS deleted_retained,
        ((SELECT count(*) FROM "pgboss"."mail" j
           WHERE j.name = $1::text AND j.id > $2::uuid AND j.id <= COALESCE((SELECT id FROM edge), 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND j.state IN ('completed', 'cancelled') AND j.completed_on <= $4::timestamptz)
         - (SELECT count(*) FROM removed WHERE state IN ('completed', 'cancelled') AND completed_on <= $4::timestamptz))::int AS kept
@@ -107,6 +106,7 @@ UPDATE "pgboss"."queue"
 -- job_tables
 SELECT current_database()::text AS database, table_name, array_agg(name ORDER BY name) AS queues
   FROM "pgboss"."queue"
+ WHERE $1::text[] IS NULL OR name = ANY($1::text[])
  GROUP BY table_name
  ORDER BY table_name
 
@@ -132,6 +132,3 @@ UPDATE "pgboss"."queue"
             WHERE j.name = $1::text AND j.state IN ('completed', 'cancelled')
               AND j.completed_on > $3::timestamptz AND j.completed_on <= "pgboss".job_now())
  WHERE name = $1::text
-
--- walk_by_key
-SELECT set_config('enable_sort', 'off', true)

@@ -1,26 +1,26 @@
 -- beat
 WITH free AS MATERIALIZED (
-       SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
-   j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
-   AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+           SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
+   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
+   AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
 FOR NO KEY UPDATE OF j SKIP LOCKED
-   ), beaten AS (
-       UPDATE "pgboss"."job" j
-          SET heartbeat_on = "pgboss".job_now()
-         FROM free f
-        WHERE j.name = ANY($1::text[]) AND j.id = ANY(ARRAY(SELECT id FROM free))
-          AND j.name = f.name AND j.id = f.id
-   )
-   SELECT j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
-   j.name = ANY($1::text[]) AND j.id = ANY($2::uuid[]) AND j.name = a.name AND j.id = a.id
-   AND j.state = 'active' AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+       ), beaten AS (
+           UPDATE "pgboss"."job" j
+              SET heartbeat_on = "pgboss".job_now()
+             FROM free f
+            WHERE j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT id FROM free))
+              AND (j.name = f.name) IS TRUE AND j.id = f.id
+       )
+       SELECT j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
+   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
+   AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
 
 -- cancel
 UPDATE "pgboss"."job_common" j
           SET state = 'cancelled', completed_on = "pgboss".job_now()
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
 AND j.state < 'completed'
@@ -31,10 +31,10 @@ UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
-AND j.state = 'active'
+AND (j.state = 'active') IS TRUE
        RETURNING j.id
 
 -- complete: with everything
@@ -42,7 +42,7 @@ UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb, blocked = false, pending_dependencies = 0
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
 AND j.state < 'completed'
@@ -53,21 +53,21 @@ UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
-AND j.state = 'active'
-       RETURNING j.id
+AND (j.state = 'active') IS TRUE
+       RETURNING j.id, j.blocking
 
 -- delete
 DELETE FROM "pgboss"."job_common" j
      USING unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
      WHERE 
-j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
 AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
 AND (a.started_on IS NULL OR j.started_on = a.started_on)
 
-    RETURNING j.id
+    RETURNING j.id, COALESCE(j.state IN ('completed', 'cancelled') AND j.completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text), false) AS is_retained
 
 -- give_back
 UPDATE "pgboss"."job_common" j
@@ -76,33 +76,49 @@ UPDATE "pgboss"."job_common" j
               keep_until = CASE WHEN a.delay > 0 THEN "pgboss".job_now() + a.delay * interval '1 second' + (j.keep_until - j.start_after) ELSE j.keep_until END
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
-AND j.state = 'active'
+AND (j.state = 'active') IS TRUE
        RETURNING j.id
 
 -- resume
+WITH cancelled AS MATERIALIZED (
+    SELECT j.id, COALESCE(j.state IN ('completed', 'cancelled') AND j.completed_on <= (SELECT q.retained_on FROM "pgboss"."queue" q WHERE q.name = $1::text), false) AS is_retained
+      FROM "pgboss"."job_common" j
+     WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.state = 'cancelled'
+)
 UPDATE "pgboss"."job_common" j
    SET state = 'created', completed_on = NULL, upsert_by_key = NULL,
        start_after = GREATEST(j.start_after, "pgboss".job_now())
- WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'cancelled'
-RETURNING j.id
+  FROM cancelled c
+ WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = c.id AND j.state = 'cancelled'
+RETURNING j.id, c.is_retained
 
 -- retry
 UPDATE "pgboss"."job_common" j
    SET state = 'retry', retry_limit = j.retry_limit + 1, completed_on = NULL,
        start_after = GREATEST(j.start_after, "pgboss".job_now())
- WHERE j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.state = 'failed'
+ WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.state = 'failed'
 RETURNING j.id
+
+-- settled_here
+SELECT j.id
+  FROM "pgboss"."job_common" j
+ WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.state > 'active' AND j.completed_on = "pgboss".job_now()
+
+-- still_held
+SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
+j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
+AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
 
 -- touch
 UPDATE "pgboss"."job_common" j
           SET heartbeat_on = "pgboss".job_now()
          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
-   j.name = $1::text AND j.id = ANY($2::uuid[]) AND j.id = a.id
+   j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
-AND j.state = 'active'
+AND (j.state = 'active') IS TRUE
        RETURNING j.id

@@ -8,20 +8,53 @@
 // The process ends when its stdin does, so it cannot outlive the test that started it.
 
 import { createInterface } from 'node:readline'
-import * as pgBoss from 'pg-boss'
+import { Differential } from './differential.mjs'
+import * as previews from './previews.mjs'
 import { Script } from './script.mjs'
+
+// Tests of schemas of other versions name the release that they want; see support/releases.py.
+const pgBoss = await import(process.env.PGBOSS_RELEASE ?? 'pg-boss')
+// Before version 12 the package was its class.
+const PgBoss = pgBoss.PgBoss ?? pgBoss.default
 
 const bosses = new Map()
 const scripts = new Map()
+const clocks = new Map()
+let differential
 
 const operations = {
   create ({ boss: name, options }) {
     if (bosses.has(name)) throw new Error(`There is a boss named ${name} already`)
-    const boss = new pgBoss.PgBoss(options)
+    const boss = new PgBoss(options)
     boss.on('error', error => report({ event: 'error', boss: name, what: describe(error) }))
     boss.on('warning', warning => report({ event: 'warning', boss: name, what: warning }))
+    boss.on('bam', bam => report({ event: 'bam', boss: name, what: bam }))
     boss.on('stopped', () => report({ event: 'stopped', boss: name }))
     bosses.set(name, boss)
+  },
+
+  // With spans of the real SDK, or on a test clock, which are objects and cannot travel.
+  async createWith ({ boss, options, traced, start }) {
+    const given = { ...options }
+    if (traced) given.openTelemetry = (await import('./telemetry.mjs')).openTelemetry
+    if (start) {
+      clocks.set(boss, new pgBoss.TestClock(start))
+      given.clock = clocks.get(boss)
+    }
+    operations.create({ boss, options: given })
+  },
+
+  async callWithin ({ boss, span, method, args }) {
+    const { within } = await import('./telemetry.mjs')
+    return within(span, () => operations.call({ boss, method, args }))
+  },
+
+  async spans () {
+    return (await import('./telemetry.mjs')).spans()
+  },
+
+  async tick ({ boss, milliseconds }) {
+    await clocks.get(boss).tick(milliseconds)
   },
 
   async call ({ boss: name, method, args }) {
@@ -33,7 +66,12 @@ const operations = {
 
   // What the package exports beside the class, such as getConstructionPlans.
   module ({ method, args }) {
-    return pgBoss[method](...args)
+    return (pgBoss[method] ?? PgBoss[method])(...args)
+  },
+
+  // Occurrences of many schedules; no instance is needed.
+  previews ({ questions }) {
+    return previews.answer(questions)
   },
 
   work ({ boss: name, queue, options, steps }) {
@@ -44,6 +82,24 @@ const operations = {
 
   release ({ boss: name, queue }) {
     scripts.get(`${name} ${queue}`).release()
+  },
+
+  // A script of many calls in one message; there is one such instance a process.
+  async openDifferential (settings) {
+    differential = new Differential(settings)
+    await differential.start()
+  },
+
+  runDifferential ({ steps }) {
+    return differential.run(steps)
+  },
+
+  forgetDifferential ({ leftovers }) {
+    return differential.forget(leftovers)
+  },
+
+  closeDifferential () {
+    return differential.stop()
   },
 
   async sql ({ boss: name, text, values }) {

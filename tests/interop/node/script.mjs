@@ -5,6 +5,7 @@
 //   {"throwValue": value}  throws something that is not an Error
 //   {"echo": true}         resolves with the data of the first job
 //   {"settle": [{"status": "failed", "output": …}, …]}   resolves job by job (perJobResults)
+//   {"settleBy": {"a": {"status": "failed", "output": …}, …}}   the same, by the data's key "by"; others are left out
 //   {"hold": true, …}      first waits for a release, or for the job's abort signal; {"delay": ms, …} waits that long
 
 export class Script {
@@ -37,6 +38,9 @@ export class Script {
     if ('throwValue' in step) throw step.throwValue
     if (step.echo) return jobs[0].data
     if (step.settle) return jobs.map((job, index) => ({ id: job.id, ...step.settle[index] }))
+    if (step.settleBy) {
+      return jobs.filter(job => job.data.by in step.settleBy).map(job => ({ id: job.id, ...step.settleBy[job.data.by] }))
+    }
     return step.return
   }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import Field, FrozenInstanceError, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from pgboss.core.job import (
     job_columns,
     jobs_from,
 )
+from pgboss.core.names import SchemaName
 from pgboss.core.query import Rows
 from pgboss.core.wire import Unreadable
 
@@ -64,8 +65,13 @@ VALUES: dict[str, Any] = {
 }
 
 
+def stored(noun: type[Any]) -> list[Field[Any]]:
+    """The fields of which a row has a column each."""
+    return [field for field in fields(noun) if field.metadata.get("selected", True)]
+
+
 def row(noun: type[Any], **changes: object) -> tuple[Any, ...]:
-    return tuple((VALUES | changes)[field.name] for field in fields(noun))
+    return tuple((VALUES | changes)[field.name] for field in stored(noun))
 
 
 def one_job(**changes: object) -> Job:
@@ -77,7 +83,7 @@ def one_detail(**changes: object) -> JobDetails:
 
 
 def test_the_select_list_names_the_columns_of_the_table() -> None:
-    assert job_columns("j") == (
+    assert job_columns(SchemaName(), "j") == (
         "j.id, j.name, j.data::text, j.priority, j.retry_count, j.retry_limit, j.expire_seconds, j.heartbeat_seconds, "
         "j.group_id, j.group_tier, j.singleton_key, j.created_on, j.started_on"
     )
@@ -85,9 +91,10 @@ def test_the_select_list_names_the_columns_of_the_table() -> None:
 
 def test_details_select_all_of_a_job_first_and_json_as_text() -> None:
     # Commas within brackets belong to one column.
-    columns = re.split(r", (?![^(]*\))", detail_columns("t"))
-    assert columns[: len(fields(Job))] == job_columns("t").split(", ")
-    assert len(columns) == len(fields(JobDetails)) == len(set(columns))
+    columns = re.split(r", (?![^(]*\))", detail_columns(SchemaName(), "t"))
+    first = job_columns(SchemaName(), "t").split(", ")
+    assert columns[: len(first)] == first
+    assert len(columns) == len(stored(JobDetails)) == len(set(columns))
     assert {column for column in columns if column.endswith("::text")} == {
         "t.data::text",
         "t.state::text",
@@ -99,8 +106,8 @@ def test_details_select_all_of_a_job_first_and_json_as_text() -> None:
 
 def test_a_row_becomes_a_job_field_by_field() -> None:
     job = one_job()
-    expected = {field.name: VALUES[field.name] for field in fields(Job)}
-    assert {field.name: getattr(job, field.name) for field in fields(Job)} == expected | {
+    expected = {field.name: VALUES[field.name] for field in stored(Job)}
+    assert {field.name: getattr(job, field.name) for field in stored(Job)} == expected | {
         "data": {"snake_case": 1, "camelCase": [2]}
     }
 
@@ -112,7 +119,7 @@ def test_a_row_becomes_details_field_by_field() -> None:
         "output": {"value": 7},
         "source_output": {"message": "no"},
     }
-    assert {field.name: getattr(details, field.name) for field in fields(JobDetails)} == expected
+    assert {field.name: getattr(details, field.name) for field in stored(JobDetails)} == expected
 
 
 def test_null_data_is_none() -> None:

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from pgboss.core.checks import UNSET, Unset, check_integer
 from pgboss.core.options import (
-    UNSET,
     FetchKeywords,
     FetchOptions,
     Options,
@@ -22,8 +22,8 @@ from pgboss.core.options import (
     RetryOptions,
     SendKeywords,
     SendOptions,
-    Unset,
-    check_integer,
+    UpdateKeywords,
+    UpdateOptions,
     start_after_text,
 )
 from pgboss.errors import PgBossError, ValidationError
@@ -43,6 +43,7 @@ RANGES = [
 NUMBERS = [
     *((kind, *row) for kind, row in product((SendOptions, QueueOptions), RANGES)),
     (SendOptions, "priority", -INT4 - 1, INT4, False),
+    (SendOptions, "singleton_seconds", 1, INT4, True),
     (QueueOptions, "warning_queue_size", 0, INT4, False),
     (FetchOptions, "batch_size", 1, INT4, False),
     (FetchOptions, "min_priority", -INT4 - 1, INT4, False),
@@ -162,6 +163,7 @@ def test_options_go_by_pg_boss_names_on_the_wire() -> None:
     [
         (RetryKeywords, RetryOptions),
         (SendKeywords, SendOptions),
+        (UpdateKeywords, UpdateOptions),
         (QueueKeywords, QueueOptions),
         (FetchKeywords, FetchOptions),
     ],
@@ -372,3 +374,33 @@ def test_a_validation_error_is_ours_and_a_value_error() -> None:
         QueueOptions(retry_limit=-1)
     with pytest.raises(ValueError, match="retry_limit"):
         QueueOptions(retry_limit=-1)
+
+
+class TestUpdateOptions:
+    def test_none_clears_what_a_job_can_do_without(self) -> None:
+        cleared = {"retry_delay_max": None, "heartbeat_seconds": None, "dead_letter": None}
+        assert made(UpdateOptions, singleton_key="k", **cleared).given() == cleared | {"singleton_key": "k"}
+        for option in {field.name for field in fields(UpdateOptions)} - cleared.keys():
+            with pytest.raises(ValidationError, match=option):
+                made(UpdateOptions, **({"singleton_key": "k"} | {option: None}))
+
+    def test_jobs_are_named_in_exactly_one_way(self) -> None:
+        uuid = UUID(int=1)
+        assert UpdateOptions(id=str(uuid)).id == uuid
+        assert UpdateOptions(singleton_key="k", match="all").match == "all"
+        with pytest.raises(ValidationError, match="exactly one of id and singleton_key, not neither"):
+            UpdateOptions(priority=1)
+        with pytest.raises(ValidationError, match="exactly one of id and singleton_key, not both"):
+            UpdateOptions(id=uuid, singleton_key="k")
+        with pytest.raises(ValidationError, match=r"match \('oldest'\) is for jobs named by singleton_key"):
+            UpdateOptions(id=uuid, match="oldest")
+
+
+def test_a_next_slot_needs_slots() -> None:
+    assert SendOptions(singleton_seconds=5, singleton_next_slot=True).given() == {
+        "singleton_seconds": 5,
+        "singleton_next_slot": True,
+    }
+    assert SendOptions(singleton_next_slot=False).given() == {"singleton_next_slot": False}
+    with pytest.raises(ValidationError, match=r"singleton_next_slot \(True\) needs singleton_seconds"):
+        SendOptions(singleton_next_slot=True)

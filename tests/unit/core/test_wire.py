@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -24,7 +24,8 @@ from pgboss.errors import PayloadError
 _TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_TEXT, inner, max_size=5),
+    max_leaves=20,
 )
 
 
@@ -69,6 +70,7 @@ def test_options_change_case_on_the_wire(name: str, wire: str) -> None:
 
 
 class TestDumps:
+    @settings(deadline=None)
     @given(_JSON)
     def test_json_comes_back_as_it_went(self, value: object) -> None:
         assert loads(dumps(value)) == value

@@ -62,7 +62,7 @@ def unknown_payload_but_known_job(job: Job, payload: Missing) -> None: ...  # ty
     ("handler", "complaint"),
     [
         (no_parameters, r"test_handlers\.no_parameters takes no parameters; it must take the payload"),
-        (three, r"three takes 3 parameters; it may take the payload and the Job, nothing else"),
+        (three, r"three takes 3 parameters; it must take the payload, and may take the Job, nothing else"),
         (job_first, r"job_first takes the Job as its first parameter; the payload comes first, the Job second"),
         (swapped, r"swapped takes the Job as its first parameter"),
         (unknown_payload_but_known_job, r"takes the Job as its first parameter"),

@@ -11,6 +11,7 @@ from pgboss.core.names import SchemaName
 from pgboss.core.query import Atomic, Query, Rows, Script, Statement
 from pgboss.errors import DatabaseError, SchemaError, SchemaMissingError, SchemaVersionError
 from pgboss.operations.install import SchemaState, ensure, install, uninstall
+from pgboss.schema.history import lacking, require
 from pgboss.schema.manifest import job_states, managed_columns, managed_tables
 from pgboss.schema.texts import MANAGED_FUNCTIONS
 
@@ -37,7 +38,7 @@ class Database:
     seen: list[Statement] = field(default_factory=list)
 
     def run(self, operation: Atomic[Any]) -> Any:
-        steps = operation.steps
+        steps: Any = operation.steps
         statement = next(steps)
         try:
             while True:
@@ -145,18 +146,70 @@ def test_without_migrate_nothing_is_installed() -> None:
     assert database.changes == []
 
 
-@pytest.mark.parametrize("version", [25, 45])
-def test_an_older_schema_is_left_alone_and_the_command_is_named(version: int) -> None:
-    database = Database(versions=(version,))
+def at(version: int) -> dict[str, Any]:
+    """What there is of the schema in an older version."""
+    missing = lacking(version)
+    return {
+        "versions": (version,),
+        "columns": {
+            table: [column for column in columns if f"{table}.{column}" not in missing]
+            for table, columns in whole().items()
+            if table not in missing
+        },
+        "functions": tuple(name for name in MANAGED_FUNCTIONS if f"{name}()" not in missing),
+    }
 
-    with pytest.raises(SchemaVersionError, match=r"npx pg-boss@12\.38 migrate --schema 'pgboss'") as error:
+
+@pytest.mark.parametrize("version", [25, 35])
+def test_a_schema_too_old_to_work_on_is_left_alone_and_the_command_is_named(version: int) -> None:
+    database = Database(**at(version))
+
+    with pytest.raises(SchemaVersionError, match=r"from 36 .*: pgboss migrate --schema 'pgboss'") as error:
         database.run(ensure(SchemaName()))
     assert (error.value.installed, error.value.expected) == (version, 46)
     assert database.changes == []
 
 
+@pytest.mark.parametrize("version", range(36, 46))
+def test_an_older_schema_is_worked_on_as_it_is(version: int) -> None:
+    database = Database(**at(version))
+
+    state = database.run(ensure(SchemaName()))
+
+    assert (state.version, state.current, state.may_sweep) == (version, False, True)
+    assert f"at version {version} (npm pg-boss 12." in state.warning
+    assert database.changes == []
+    schema = state.found_in(SchemaName())
+    assert schema == SchemaName()
+    assert (schema.version, schema.has("job.upsert_by_key"), schema.has("job.priority")) == (
+        version,
+        version > 44,
+        True,
+    )
+    assert schema.now == ("pg_catalog.now()" if version < 42 else '"pgboss".job_now()')
+
+
+def test_an_older_schema_without_what_its_version_has_is_refused() -> None:
+    found = at(40)
+    found["columns"]["queue"].remove("notify")
+
+    with pytest.raises(SchemaVersionError, match=r"version 40.*lacks queue\.notify\. It was installed halfway"):
+        Database(**found).run(ensure(SchemaName()))
+
+
+def test_what_waits_for_a_later_version_says_for_which() -> None:
+    old = SchemaName("jobs").at(40, lacking(40))
+
+    require(old, "queue.monitor_claim_on", "Counting")
+    with pytest.raises(
+        SchemaVersionError, match=r"^Upserts need job\.upsert_by_key.*12\.37.*jobs is at version 40"
+    ) as error:
+        require(old, "job.upsert_by_key", "Upserts")
+    assert (error.value.installed, error.value.expected) == (40, 45)
+
+
 def test_a_schema_older_than_any_upgrade_says_so() -> None:
-    with pytest.raises(SchemaVersionError, match="from version 25 on"):
+    with pytest.raises(SchemaVersionError, match="from below version 25"):
         Database(versions=(24,)).run(ensure(SchemaName()))
 
 
@@ -166,7 +219,7 @@ def test_a_newer_schema_is_worked_with_but_not_supervised() -> None:
 
     state = database.run(ensure(SchemaName()))
 
-    assert (state.version, state.current) == (47, False)
+    assert (state.version, state.current, state.may_sweep) == (47, False, False)
     assert "newer than version 46" in state.warning
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from pgboss.core.names import SchemaName
 from pgboss.schema import texts
-from pgboss.schema.manifest import expected_catalog, managed_functions, managed_tables
-from pgboss.schema.plans import create_plan, uninstall_plan
+from pgboss.schema.history import HISTORY
+from pgboss.schema.manifest import expected_catalog, managed_columns, managed_functions, managed_tables
+from pgboss.schema.plans import create_plan, uninstall_plan, upgrade_plan
+from pgboss.schema.version import OLDEST_UPGRADABLE, SCHEMA_VERSION
 
 SCHEMAS = [SchemaName("pgboss"), SchemaName("MySchema"), SchemaName('"My-Schema {x}"')]
 
@@ -90,3 +92,28 @@ def test_tables_stand_after_those_they_refer_to() -> None:
     assert tables.index("queue") == 0
     assert tables.index("job") < tables.index("job_common")
     assert set(tables) == set(expected_catalog("pgboss", []).tables)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+@pytest.mark.parametrize("version", range(OLDEST_UPGRADABLE, SCHEMA_VERSION))
+def test_every_upgrade_is_a_whole_script(schema: SchemaName, version: int) -> None:
+    plan = upgrade_plan(schema, version)
+
+    assert texts.PLACEHOLDER not in plan
+    assert f"IS DISTINCT FROM {version} THEN" in plan
+    assert plan.rstrip().endswith(f"UPDATE {schema.table('version')} SET version = {SCHEMA_VERSION};\n\nCOMMIT;")
+
+
+def test_every_file_of_an_upgrade_belongs_to_a_version_of_the_history() -> None:
+    assert texts.upgrade_versions() == {int(name) for name in folder("upgrades")}
+    assert texts.upgrade_versions() <= {change.version for change in HISTORY}
+    assert [change.version for change in HISTORY] == list(range(OLDEST_UPGRADABLE + 1, SCHEMA_VERSION + 1))
+
+
+def test_the_history_knows_only_what_there_is() -> None:
+    for change in HISTORY:
+        for table in change.tables:
+            assert table in managed_tables()
+        for table, columns in change.columns.items():
+            assert set(columns) <= set(managed_columns(table))
+        assert set(change.functions) <= set(texts.MANAGED_FUNCTIONS)

@@ -4,20 +4,23 @@ Statements are never prepared by name, so they are safe behind a pooler that han
 connection.
 """
 
-from pgboss.drivers.psycopg.conninfo import place, read_conninfo
+from pgboss.drivers.psycopg.conninfo import named, place, read_conninfo, with_setting
 from pgboss.drivers.psycopg.listener import Listener
 from pgboss.drivers.psycopg.lone import LoneConnection
-from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, connect_alone
+from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, DatabaseForThreads, connect_alone
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 
 __all__ = [
     "AsyncDatabase",
     "AsyncPsycopgSession",
     "Database",
+    "DatabaseForThreads",
     "Listener",
     "LoneConnection",
     "PsycopgSession",
     "connect_alone",
+    "named",
     "place",
     "read_conninfo",
+    "with_setting",
 ]

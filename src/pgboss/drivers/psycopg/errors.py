@@ -8,12 +8,10 @@ from contextlib import contextmanager
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from pgboss.errors import DatabaseError, DatabaseUnavailableError, StoppedError
+from pgboss.drivers.errors import database_error, not_started, pool_exhausted
+from pgboss.errors import DatabaseError
 
-__all__ = ["not_started", "translated"]
-
-# Connection exceptions, the server shutting down or starting up, and refused logins.
-_UNAVAILABLE = ("08", "57P", "28", "53300")
+__all__ = ["translated"]
 
 
 @contextmanager
@@ -22,24 +20,15 @@ def translated(where: str = "") -> Iterator[None]:
     try:
         yield
     except (PoolTimeout, TooManyRequests) as error:
-        raise DatabaseUnavailableError(
-            f"No connection to PostgreSQL ({where}) was to be had in time: {error}. "
-            "Check that the server answers; if it does, raise PGBOSS_POOL_SIZE."
-        ) from error
+        raise pool_exhausted(where, str(error), advice="raise PGBOSS_POOL_SIZE") from error
     except PoolClosed as error:
         raise not_started() from error
     except psycopg.Error as error:
         raise _ours(error, where) from error
 
 
-def not_started() -> StoppedError:
-    return StoppedError("Not started, or stopped already: call start() first, or use `with`.")
-
-
 def _ours(error: psycopg.Error, where: str) -> DatabaseError:
-    text, sqlstate = str(error).strip(), error.sqlstate
-    broken = isinstance(error, psycopg.OperationalError) and sqlstate is None
-    if broken or (sqlstate or "").startswith(_UNAVAILABLE):
-        reached = f"PostgreSQL ({where})" if where else "PostgreSQL"
-        return DatabaseUnavailableError(f"{reached} cannot be reached: {text}", sqlstate=sqlstate)
-    return DatabaseError(text, sqlstate=sqlstate, constraint=error.diag.constraint_name)
+    broken = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    return database_error(
+        str(error).strip(), sqlstate=error.sqlstate, constraint=error.diag.constraint_name, lost=broken, where=where
+    )

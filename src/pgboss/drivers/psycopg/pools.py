@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from select import POLLIN, poll
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
+import psycopg
 from psycopg import AsyncConnection, Connection
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
 
+from pgboss.core.instance import PoolCounts
 from pgboss.core.query import Operation
-from pgboss.drivers.psycopg.conninfo import place, read_conninfo
-from pgboss.drivers.psycopg.errors import not_started, translated
+from pgboss.drivers.adopt import adopt, adopt_async
+from pgboss.drivers.alone import LoneSession
+from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
+from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
+from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
+from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
-from pgboss.drivers.runner import arun, run
-from pgboss.errors import ConfigurationError
+from pgboss.drivers.psycopg.transactions import open_transaction, open_transaction_in_thread
+from pgboss.drivers.runner import AsyncSession, Session, arun, run
+from pgboss.drivers.transactions import OpenTransaction
 
-__all__ = ["AsyncDatabase", "Database", "connect_alone"]
+__all__ = ["AsyncDatabase", "Database", "DatabaseForThreads", "connect_alone", "has_news"]
 
 T = TypeVar("T")
 
 CHECKOUT_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
+# psycopg's pool doubles its pauses for so long, and then waits to be asked again: a long outage must not become a long
+# return.
+RECONNECT_SECONDS = 2.0
 # Every connection of ours: no implicit transactions, no statements prepared by name.
 CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
@@ -29,7 +44,7 @@ class _Socket(Protocol):
     def fileno(self) -> int: ...
 
 
-def _has_news(connection: _Socket) -> bool:
+def has_news(connection: _Socket) -> bool:
     """Whether something arrived on an idle connection: most likely that its server has gone."""
     # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
     watched = poll()
@@ -37,14 +52,11 @@ def _has_news(connection: _Socket) -> bool:
     return bool(watched.poll(0))
 
 
-async def _acheck(connection: AsyncConnection[Any]) -> None:
-    if _has_news(connection):
-        await AsyncConnectionPool.check_connection(connection)
-
-
-def _check(connection: Connection[Any]) -> None:
-    if _has_news(connection):
-        ConnectionPool.check_connection(connection)
+async def _reconnect(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    """Begin anew to connect, for those who wait; a request is what makes the pool do so."""
+    if pool.get_stats().get("requests_waiting"):
+        with suppress(psycopg.Error):
+            await pool.putconn(await pool.getconn(timeout=0.001))
 
 
 async def connect_alone(conninfo: str) -> AsyncConnection[Any]:
@@ -58,13 +70,23 @@ async def connect_alone(conninfo: str) -> AsyncConnection[Any]:
 
 
 class AsyncDatabase:
-    """A pool of async connections that runs operations."""
+    """A pool of async connections that runs operations: one of its own, or one that the caller opens and closes.
 
-    def __init__(self, conninfo: str, *, pool_size: int) -> None:
-        self.conninfo = read_conninfo(conninfo)
+    On a connection of the caller's pool operations run in autocommit mode; it is handed back in the mode it was in.
+    """
+
+    def __init__(
+        self, conninfo: str, *, pool_size: int, pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+    ) -> None:
+        given = conninfo or conninfo_of_pool(pool)
+        self.conninfo = read_conninfo(given)
         self.place = place(self.conninfo)
-        self._pool_size = pool_size
+        self.pool_size = pool.max_size or pool_size if pool is not None else pool_size
+        self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
+        self._out: set[AsyncConnection[Any]] = set()
+        self._given = pool
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+        self._for_threads = DatabaseForThreads(self.conninfo, pool_size=self.pool_size)
 
     async def open(self) -> None:
         """Open the pool, once a first connection has shown that the server lets us in.
@@ -74,14 +96,19 @@ class AsyncDatabase:
         """
         if self._pool is not None:
             return
-        await (await connect_alone(self.conninfo)).close()
+        if self._given is not None:
+            self._pool = self._given
+            return
+        await (await connect_alone(self._first_conninfo)).close()
         pool = AsyncConnectionPool(
             self.conninfo,
             kwargs=CONNECTION_KEYWORDS,
             min_size=1,
-            max_size=self._pool_size,
+            max_size=self.pool_size,
             timeout=CHECKOUT_SECONDS,
-            check=_acheck,
+            reconnect_timeout=RECONNECT_SECONDS,
+            reconnect_failed=_reconnect,
+            check=self._check,
             open=False,
             name="pgboss",
         )
@@ -89,28 +116,117 @@ class AsyncDatabase:
         self._pool = pool
 
     async def close(self) -> None:
+        """Close what is ours."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if self._for_threads.is_open:
+            await asyncio.to_thread(self._for_threads.close)
+        self.cut()
+        if pool is not None and self._given is None:
             await pool.close(timeout=CLOSE_SECONDS)
 
-    async def run(self, operation: Operation[T], connection: object | None = None) -> T:
+    def pool_counts(self) -> PoolCounts | None:
+        """The connections of our own pool; ``None`` for one of the caller's."""
+        if self._pool is None or self._given is not None:
+            return None
+        counts = self._pool.get_stats()
+        return PoolCounts(
+            self.pool_size, counts["pool_size"], counts["pool_available"], counts.get("requests_waiting", 0)
+        )
+
+    async def run(
+        self, operation: Operation[T], connection: object | None = None, *, within_seconds: float | None = None
+    ) -> T:
         """Run an operation on a connection of the pool, or on the caller's, in the caller's transaction."""
         if connection is not None:
-            return await arun(adopt_async(connection), operation)
+            return await arun(await adopt_async(connection), operation)
+        try:
+            async with self._checked_out() as own, AnsweredWithin(own, within_seconds, self.place):
+                return await arun(AsyncPsycopgSession(own), operation)
+        except NoAnswerError:
+            await self._drain()
+            raise
+
+    def cut(self) -> None:
+        """Break the connections that are in use; nobody wants their answers any more."""
+        for own in self._out:
+            cut(own)
+
+    async def _check(self, connection: AsyncConnection[Any]) -> None:
+        if has_news(connection):
+            try:
+                await AsyncConnectionPool.check_connection(connection)
+            except psycopg.Error:
+                # The pool would try the others one by one, with growing pauses in between.
+                await self._drain()
+                raise
+
+    async def _drain(self) -> None:
+        """Do away with idle connections, too: what became of one has most likely become of all."""
+        drain = getattr(self._pool, "drain", None)  # as of psycopg_pool 3.3
+        if drain is not None and self._given is None:
+            await drain()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[OpenTransaction[AsyncSession]]:
+        """A transaction on a connection of the pool: see :class:`~pgboss.drivers.transactions.Transactions`."""
+        async with self._checked_out() as own, open_transaction(own) as opened:
+            yield opened
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[LoneSession]:
+        """A connection of the pool for what runs long: see :class:`~pgboss.drivers.alone.Alone`."""
+        async with self._checked_out() as own:
+            yield LoneSession(AsyncPsycopgSession(own), lambda: cut(own))
+
+    @contextmanager
+    def transaction_in_thread(self) -> Iterator[OpenTransaction[Session]]:
+        """A transaction on a sync connection, of which there are at most as many as in the pool."""
         if self._pool is None:
             raise not_started()
+        with self._for_threads.transaction() as opened:
+            yield opened
+
+    @asynccontextmanager
+    async def _checked_out(self) -> AsyncIterator[AsyncConnection[Any]]:
+        pool = self._pool
+        if pool is None:
+            raise not_started()
         with translated(self.place):
-            async with self._pool.connection() as own:
-                return await arun(AsyncPsycopgSession(own), operation)
+            try:
+                own = await pool.getconn()
+            except PoolClosed as error:
+                raise (pool_closed(str(error)) if self._given else not_started()) from error
+        autocommit = own.autocommit
+        self._out.add(own)
+        try:
+            if not autocommit:
+                await own.set_autocommit(True)
+            yield own
+        finally:
+            self._out.discard(own)
+            if not autocommit:
+                await _end_autocommit(own)
+            await pool.putconn(own)
+
+
+async def _end_autocommit(connection: AsyncConnection[Any]) -> None:
+    # On one that is lost there is no mode to set; the pool throws it away.
+    with suppress(psycopg.Error):
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.rollback()
+        await connection.set_autocommit(False)
 
 
 class Database:
-    """A pool of sync connections that runs operations."""
+    """A pool of sync connections that runs operations: one of its own, or one that the caller opens and closes."""
 
-    def __init__(self, conninfo: str, *, pool_size: int) -> None:
-        self.conninfo = read_conninfo(conninfo)
+    def __init__(self, conninfo: str, *, pool_size: int, pool: ConnectionPool[Connection[Any]] | None = None) -> None:
+        given = conninfo or conninfo_of_pool(pool)
+        self.conninfo = read_conninfo(given)
         self.place = place(self.conninfo)
+        self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
         self._pool_size = pool_size
+        self._given = pool
         self._pool: ConnectionPool[Connection[Any]] | None = None
 
     def open(self) -> None:
@@ -121,15 +237,19 @@ class Database:
         """
         if self._pool is not None:
             return
+        if self._given is not None:
+            self._pool = self._given
+            return
         with translated(self.place):
-            Connection.connect(self.conninfo, **CONNECTION_KEYWORDS).close()
+            Connection.connect(self._first_conninfo, **CONNECTION_KEYWORDS).close()
         pool = ConnectionPool(
             self.conninfo,
             kwargs=CONNECTION_KEYWORDS,
             min_size=1,
             max_size=self._pool_size,
             timeout=CHECKOUT_SECONDS,
-            check=_check,
+            reconnect_timeout=RECONNECT_SECONDS,
+            check=self._check,
             open=False,
             name="pgboss",
         )
@@ -137,43 +257,93 @@ class Database:
         self._pool = pool
 
     def close(self) -> None:
+        """Close what is ours."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is not None and self._given is None:
             pool.close(timeout=CLOSE_SECONDS)
 
     def run(self, operation: Operation[T], connection: object | None = None) -> T:
         """Run an operation on a connection of the pool, or on the caller's, in the caller's transaction."""
         if connection is not None:
             return run(adopt(connection), operation)
-        if self._pool is None:
-            raise not_started()
-        with translated(self.place), self._pool.connection() as own:
+        with self._checked_out() as own:
             return run(PsycopgSession(own), operation)
 
+    @contextmanager
+    def transaction(self) -> Iterator[OpenTransaction[Session]]:
+        """A transaction on a connection of the pool: see :class:`~pgboss.drivers.transactions.Transactions`."""
+        with self._checked_out() as own, open_transaction_in_thread(own) as opened:
+            yield opened
 
-def adopt_async(connection: object) -> AsyncPsycopgSession:
-    """A session over the caller's connection.
+    def _check(self, connection: Connection[Any]) -> None:
+        if has_news(connection):
+            try:
+                ConnectionPool.check_connection(connection)
+            except psycopg.Error:
+                drain = getattr(self._pool, "drain", None)
+                if drain is not None:
+                    drain()
+                raise
 
-    Raises:
-        ConfigurationError: it is of a kind we cannot use here.
+    @contextmanager
+    def _checked_out(self) -> Iterator[Connection[Any]]:
+        pool = self._pool
+        if pool is None:
+            raise not_started()
+        with translated(self.place):
+            try:
+                own = pool.getconn()
+            except PoolClosed as error:
+                raise (pool_closed(str(error)) if self._given else not_started()) from error
+        autocommit = own.autocommit
+        try:
+            if not autocommit:
+                own.autocommit = True
+            yield own
+        finally:
+            if not autocommit:
+                _end_autocommit_sync(own)
+            pool.putconn(own)
+
+
+def _end_autocommit_sync(connection: Connection[Any]) -> None:
+    with suppress(psycopg.Error):
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
+        connection.autocommit = False
+
+
+class DatabaseForThreads:
+    """Sync connections for handlers that run in threads, opened when the first of them asks.
+
+    A libpq connection belongs to one thread at a time, and a handler whose time is over cannot be made to let go of
+    it. So threads have connections of their own.
     """
-    if isinstance(connection, AsyncConnection):
-        return AsyncPsycopgSession(connection)
-    raise ConfigurationError(
-        f"connection= takes a psycopg.AsyncConnection here, not {type(connection).__name__}. "
-        "A sync connection goes with SyncPgBoss."
-    )
 
+    def __init__(self, conninfo: str, *, pool_size: int) -> None:
+        self._conninfo = conninfo
+        self._pool_size = pool_size
+        self._database: Database | None = None
+        self._opening = Lock()
 
-def adopt(connection: object) -> PsycopgSession:
-    """A session over the caller's connection.
+    @contextmanager
+    def transaction(self) -> Iterator[OpenTransaction[Session]]:
+        """See :class:`~pgboss.drivers.transactions.Transactions`."""
+        with self._opening:
+            if self._database is None:
+                database = Database(self._conninfo, pool_size=self._pool_size)
+                database.open()
+                self._database = database
+            database = self._database
+        with database.transaction() as opened:
+            yield opened
 
-    Raises:
-        ConfigurationError: it is of a kind we cannot use here.
-    """
-    if isinstance(connection, Connection):
-        return PsycopgSession(connection)
-    raise ConfigurationError(
-        f"connection= takes a psycopg.Connection here, not {type(connection).__name__}. "
-        "An async connection goes with PgBoss."
-    )
+    @property
+    def is_open(self) -> bool:
+        return self._database is not None
+
+    def close(self) -> None:
+        with self._opening:
+            database, self._database = self._database, None
+        if database is not None:
+            database.close()

@@ -10,14 +10,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
+from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from pgboss.core.query import Query, Rows, Statement
+from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
 from pgboss.drivers.psycopg.errors import translated
+from pgboss.drivers.savepoints import is_guarded
 
 __all__ = ["AsyncPsycopgSession", "PsycopgSession"]
+
+# Anything: psycopg sends BEGIN before the first statement of a transaction, whichever that is.
+_OPENING = "SELECT"
 
 
 def _parameters(statement: Statement) -> tuple[Any, ...] | None:
@@ -30,15 +35,11 @@ def _is_binary(statement: Statement) -> bool:
     return isinstance(statement, Query)
 
 
-def _needs_savepoint(statement: Statement) -> bool:
-    return isinstance(statement, Query) and statement.guarded
-
-
 def _is_idle(connection: AsyncConnection[Any] | Connection[Any]) -> bool:
     return connection.info.transaction_status == TransactionStatus.IDLE
 
 
-def _columns(cursor: AsyncRawCursor[Any] | RawCursor[Any]) -> tuple[str, ...]:
+def _columns(cursor: AsyncPlainCursor | PlainCursor) -> tuple[str, ...]:
     return tuple(column.name for column in cursor.description or ())
 
 
@@ -50,29 +51,52 @@ class AsyncPsycopgSession:
 
     async def execute(self, statement: Statement) -> Rows:
         with translated():
-            if _needs_savepoint(statement) and not _is_idle(self._connection):
+            if is_guarded(statement) and await self._is_in_transaction():
                 async with self._connection.transaction():
                     return await self._execute(statement)
             return await self._execute(statement)
 
+    async def _is_in_transaction(self) -> bool:
+        """Whether the next statement is part of a transaction; one that is only about to begin begins now."""
+        await self._settle_pipeline()
+        if not _is_idle(self._connection):
+            return True
+        if self._connection.autocommit:
+            return False
+        await self._connection.execute(_OPENING, prepare=False)
+        await self._settle_pipeline()
+        return True
+
+    async def _settle_pipeline(self) -> None:
+        """In a caller's pipeline: leaving one of ours within it brings the answers, and what they say of the state."""
+        if self._connection.pgconn.pipeline_status:
+            async with self._connection.pipeline():
+                pass
+
     async def _execute(self, statement: Statement) -> Rows:
-        async with AsyncRawCursor(self._connection, row_factory=tuple_row) as cursor:
+        async with AsyncPlainCursor(self._connection, row_factory=tuple_row) as cursor:
             await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
-            if self._connection.pgconn.pipeline_status:
-                # In a caller's pipeline: leaving one of ours within it brings the answer.
-                async with self._connection.pipeline():
-                    pass
+            await self._settle_pipeline()
             values = await cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
 
     @asynccontextmanager
     async def atomic(self) -> AsyncIterator[None]:
-        if self._connection.autocommit and _is_idle(self._connection):
-            with translated():
-                async with self._connection.transaction():
-                    yield
-        else:
+        if not (self._connection.autocommit and _is_idle(self._connection)):
             yield
+            return
+        # Not around the block, which may raise what psycopg raises elsewhere.
+        transaction = self._connection.transaction()
+        with translated():
+            await transaction.__aenter__()
+        try:
+            yield
+        except BaseException as error:
+            with translated():
+                await transaction.__aexit__(type(error), error, error.__traceback__)
+            raise
+        with translated():
+            await transaction.__aexit__(None, None, None)
 
 
 class PsycopgSession:
@@ -83,24 +107,46 @@ class PsycopgSession:
 
     def execute(self, statement: Statement) -> Rows:
         with translated():
-            if _needs_savepoint(statement) and not _is_idle(self._connection):
+            if is_guarded(statement) and self._is_in_transaction():
                 with self._connection.transaction():
                     return self._execute(statement)
             return self._execute(statement)
 
+    def _is_in_transaction(self) -> bool:
+        self._settle_pipeline()
+        if not _is_idle(self._connection):
+            return True
+        if self._connection.autocommit:
+            return False
+        self._connection.execute(_OPENING, prepare=False)
+        self._settle_pipeline()
+        return True
+
+    def _settle_pipeline(self) -> None:
+        if self._connection.pgconn.pipeline_status:
+            with self._connection.pipeline():
+                pass
+
     def _execute(self, statement: Statement) -> Rows:
-        with RawCursor(self._connection, row_factory=tuple_row) as cursor:
+        with PlainCursor(self._connection, row_factory=tuple_row) as cursor:
             cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
-            if self._connection.pgconn.pipeline_status:
-                with self._connection.pipeline():
-                    pass
+            self._settle_pipeline()
             values = cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        if self._connection.autocommit and _is_idle(self._connection):
-            with translated(), self._connection.transaction():
-                yield
-        else:
+        if not (self._connection.autocommit and _is_idle(self._connection)):
             yield
+            return
+        transaction = self._connection.transaction()
+        with translated():
+            transaction.__enter__()
+        try:
+            yield
+        except BaseException as error:
+            with translated():
+                transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+        with translated():
+            transaction.__exit__(None, None, None)

@@ -1,0 +1,218 @@
+"""Creating jobs, one or many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+from pgboss.core.checks import UNSET
+from pgboss.core.creation import creation, prepared, report
+from pgboss.core.names import SchemaName, check_queue_name, column_of
+from pgboss.core.options import SendOptions, UpdateOptions, start_after_text
+from pgboss.core.query import Query, Steps
+from pgboss.core.sqlstate import DATETIME_ERRORS, FOREIGN_KEY_VIOLATION
+from pgboss.core.target import QueueLike, outgoing
+from pgboss.core.wire import JSON, dumps
+from pgboss.errors import DatabaseError, PayloadError, QueueNotFoundError, ValidationError
+from pgboss.operations.queues import queue_not_found, through_changes
+from pgboss.sql import insert as sql
+
+Data = TypeVar("Data", covariant=True)
+
+MAX_BYTES_A_CHARACTER = 4
+
+# Options that steer the call and are no part of the job.
+_NO_COLUMNS = frozenset({"singleton_next_slot", "match"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob(Generic[Data]):
+    """One job of a bulk insert: its data, and the options that differ from the queue's."""
+
+    data: Data = cast("Any", None)
+    options: SendOptions = SendOptions()
+
+    @classmethod
+    def of(cls, item: NewJob[Any] | Mapping[str, Any]) -> NewJob[Any]:
+        """Take a mapping of ``data`` and option names, as pg-boss's ``insert`` does."""
+        if isinstance(item, NewJob):
+            return item
+        if not isinstance(item, Mapping):
+            raise ValidationError(f"A job to insert must be a NewJob or a mapping with 'data', not {item!r:.100}.")
+        options = {name: value for name, value in item.items() if name != "data"}
+        try:
+            return NewJob(item.get("data"), SendOptions(**options))
+        except TypeError:
+            unknown = sorted(set(options) - {field.name for field in fields(SendOptions)})
+            raise ValidationError(f"Unknown options of a job to insert: {', '.join(unknown)}.") from None
+
+    def encoded_by(self, target: QueueLike) -> NewJob[Any]:
+        """The same job with its data checked and encoded, if the target is a definition."""
+        return self if isinstance(target, str) else NewJob(outgoing(target, self.data), self.options)
+
+
+def send(schema: SchemaName, name: str, data: JSON, options: SendOptions, max_payload_bytes: int) -> Steps[UUID | None]:
+    """Create one job; ``None`` when its id, or its slot in the queue's policy, is taken."""
+    check_queue_name(name)
+    next_slot = options.singleton_next_slot is True
+    payload = incoming(data, options, past_is_now=True)
+    row = yield from create(
+        schema,
+        name,
+        [payload],
+        max_payload_bytes,
+        return_ids=True,
+        next_slot=next_slot,
+        guarded=needs_guard(options),
+    )
+    ids = row["ids"]
+    return ids[0] if ids else None
+
+
+def insert(
+    schema: SchemaName,
+    name: str,
+    jobs: Iterable[NewJob[Any] | Mapping[str, Any]],
+    max_payload_bytes: int,
+    *,
+    return_ids: bool,
+) -> Steps[list[UUID] | None]:
+    """Create many jobs in one statement; those whose id or slot is taken are dropped.
+
+    Returns the ids of the jobs created, when asked for.
+    """
+    check_queue_name(name)
+    new = [NewJob.of(item) for item in jobs]
+    if not new:
+        return [] if return_ids else None
+    _refuse_duplicates([job.options.id for job in new if job.options.id is not UNSET])
+    if any(job.options.singleton_next_slot is True for job in new):
+        raise ValidationError(
+            "singleton_next_slot (True) is for one job at a time: use send() or send_debounced(). "
+            "insert() leaves jobs out whose slot is taken."
+        )
+    payloads = [incoming(job.data, job.options, past_is_now=False) for job in new]
+    guarded = any(needs_guard(job.options) for job in new)
+    row = yield from create(schema, name, payloads, max_payload_bytes, return_ids=return_ids, guarded=guarded)
+    return list(row["ids"] or []) if return_ids else None
+
+
+def incoming(data: JSON, options: SendOptions | UpdateOptions, *, past_is_now: bool) -> dict[str, JSON]:
+    """A job as the inserting statement reads it; options that are absent stay absent."""
+    row = {column_of(name): value for name, value in options.given().items() if name not in _NO_COLUMNS}
+    if "start_after" in row:
+        row["start_after"] = start_after_text(row["start_after"], past_is_now=past_is_now)
+    row["data"] = data
+    return row
+
+
+def create(
+    schema: SchemaName,
+    name: str,
+    payloads: Sequence[dict[str, JSON]],
+    max_payload_bytes: int,
+    *,
+    return_ids: bool,
+    next_slot: bool = False,
+    guarded: bool = True,
+) -> Steps[dict[str, Any]]:
+    """Create jobs from rows made by :func:`incoming`; returns how many, as ``created``, and their ``ids``.
+
+    Whatever breaks a unique index is left out. An error leaves the caller's transaction as usable as it was, if it is
+    ``guarded``; without that, start times must be readable beyond doubt (see :func:`needs_guard`).
+
+    Raises:
+        ValidationError: a start time cannot be read, or a job lacks the key that its queue's policy demands.
+        PayloadError: a job's data is too large.
+        QueueNotFoundError: the queue, or a dead letter queue, does not exist.
+    """
+    payloads = prepared(payloads)
+    around = creation.get()
+    return_ids = return_ids or around.on_created is not None
+    jobs_json = dumps(payloads)
+    if len(jobs_json) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
+        for payload in payloads:
+            refuse_large(payload["data"], max_payload_bytes)
+    query = sql.insert(
+        schema,
+        name,
+        jobs_json,
+        return_ids=return_ids,
+        next_slot=next_slot,
+        traced=around.is_traced and schema.has("job.trace_context"),
+    )
+    row = yield from creating(query, name, guarded=guarded)
+    if row["keyless"]:
+        raise key_needed(name)
+    report(name, payloads, row["ids"])
+    return row
+
+
+def creating(query: Query, name: str, *, guarded: bool) -> Steps[dict[str, Any]]:
+    """Run a statement that reads start times and dead letter queues, and turn what it finds wrong into our errors."""
+    try:
+        rows = yield from through_changes(lambda: _just(replace(query, guarded=guarded)))
+    except DatabaseError as error:
+        raise _explained(error, name) from error
+    row = rows.first() or {}
+    if not row["queues"]:
+        raise queue_not_found(name)
+    if row["lost"]:
+        raise _dead_letter_not_found(row["lost"][0])
+    return row
+
+
+def _just(query: Query) -> Steps[Query]:
+    yield from ()
+    return query
+
+
+def key_needed(name: str) -> ValidationError:
+    return ValidationError(f"Queue {name!r} has the policy key_strict_fifo: its jobs need a singleton_key.")
+
+
+def refuse_large(data: JSON, max_payload_bytes: int) -> None:
+    """Hold job data to the limit.
+
+    Raises:
+        PayloadError: its JSON has more bytes.
+    """
+    size = len(dumps(data).encode())
+    if size > max_payload_bytes:
+        raise PayloadError(
+            f"The job data is {size} bytes of JSON; at most {max_payload_bytes} are sent. "
+            "Keep large documents in storage and send a reference, or raise PGBOSS_MAX_PAYLOAD_BYTES."
+        )
+
+
+def _refuse_duplicates(ids: Sequence[object]) -> None:
+    [(twice, times)] = Counter(ids).most_common(1) or [(None, 0)]
+    if times > 1:
+        raise ValidationError(f"The id {twice} is given to more than one of the jobs to insert.")
+
+
+def needs_guard(options: SendOptions | UpdateOptions) -> bool:
+    """Whether the database may fail to read these options: start times in the caller's own words.
+
+    A savepoint is two round trips, so what is made of instants and delays, which is always readable, goes without.
+    """
+    return isinstance(options.start_after, str)
+
+
+def _dead_letter_not_found(name: str) -> QueueNotFoundError:
+    return QueueNotFoundError(f"Dead letter queue {name!r} does not exist. Create it first.", queue=name)
+
+
+def _explained(error: DatabaseError, name: str) -> Exception:
+    if error.sqlstate in DATETIME_ERRORS:
+        return ValidationError(
+            f"start_after cannot be read: {error}. Give a datetime, a timedelta, seconds, an ISO date and time, "
+            "or an interval such as '5 minutes'."
+        )
+    # The statement saw the queues that it names. That one of them is gone at its end is a race with whoever deleted it.
+    if error.sqlstate == FOREIGN_KEY_VIOLATION and error.constraint == "q_fkey":
+        return queue_not_found(name)
+    return error

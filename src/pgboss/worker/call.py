@@ -1,0 +1,68 @@
+"""One call of a handler, and the jobs in its hands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from pgboss.core.job import Job
+from pgboss.runtime.threads import DaemonThreads
+from pgboss.worker.children import Children
+
+__all__ = ["Call"]
+
+
+class Call:
+    """A call that is under way.
+
+    Attributes:
+        jobs: those it works that are still ours, by id.
+        began: when, on the monotonic clock.
+        expire_seconds: how long it may take.
+        overran: the jobs that failed because it took longer.
+        task: the task that awaits it.
+    """
+
+    __slots__ = ("_executor", "_on_return", "began", "expire_seconds", "jobs", "overran", "task")
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.jobs: dict[UUID, Job] = {job.id: job for job in jobs}
+        self.began = monotonic()
+        self.expire_seconds = max(job.expire_in_seconds for job in self.jobs.values())
+        self.overran: list[UUID] = []
+        self.task: asyncio.Task[None] | None = None
+        self._on_return: Callable[[], None] | None = None
+        self._executor: DaemonThreads | Children | None = None
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether a thread runs the handler, which goes on when nobody awaits it any more."""
+        return self._executor is not None and not isinstance(self._executor, Children)
+
+    def on_return(self, hear: Callable[[], None]) -> None:
+        """Have this called once when the handler has really returned, wherever it runs."""
+        self._on_return = hear
+        if self.task is not None:
+            # Not left to the task itself, which may be cancelled before it has begun.
+            self.task.add_done_callback(self._over)
+
+    def cancel(self) -> None:
+        """Let go of all its jobs, and cancel it."""
+        for job in self.jobs.values():
+            job.cancelled.set()
+        self.jobs.clear()
+        if self.task is not None:
+            self.task.cancel()
+
+    async def elsewhere(self, executor: DaemonThreads | Children, what: Any) -> Any:
+        """Run the handler in a thread or a process; one whose result nobody awaits any more has not returned yet."""
+        self._executor = executor
+        return await executor.run(what, self._on_return)
+
+    def _over(self, _: object) -> None:
+        # The handler is over too, unless a thread or a process still runs it.
+        if self._on_return is not None and self._executor is None:
+            self._on_return()

@@ -1,0 +1,121 @@
+"""Hearing of new jobs, where the connections are our own.
+
+A pooler in transaction mode lends its server connections to us for one transaction after the other. ``LISTEN`` would
+then be said on a connection that the next one has, and its notifications would go anywhere or nowhere. Such a pooler
+cannot be told by its port or its name, but by what it does: two connections of ours that are open and idle never have
+the same server process, unless somebody lends it to both; and the process of one connection never changes.
+
+So before it listens, the listening connection and one of the pool are asked in turn which process serves them. While
+other programs keep the pooler busy, the answers may differ by chance. So the listening connection is asked again and
+again while it listens. ``PGBOSS_POOLER`` says it once and for all. docs/connections.md, "Poolers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol, TypeAlias
+
+from pgboss.drivers.psycopg import Listener
+from pgboss.drivers.runner import Run
+from pgboss.errors import DatabaseError
+from pgboss.operations import work as operations
+from pgboss.sql.backends import backend
+
+__all__ = ["Ear", "Hearing", "Pooler", "lends_its_backends"]
+
+Pooler: TypeAlias = Literal["auto", "session", "transaction"]
+
+ROUNDS = 3
+
+IS_LENT = (
+    "a pooler in transaction mode shares out these connections. Say PGBOSS_POOLER=transaction to have it known "
+    "from the start, or give the workers a direct connection, or one to a pooler in session mode."
+)
+
+
+async def lends_its_backends(own: Callable[[], Awaitable[str]], another: Callable[[], Awaitable[str]]) -> bool:
+    """Whether two connections that are idle in between are seen to share a server process, or one to change its own."""
+    process = await own()
+    for _ in range(ROUNDS):
+        if await another() == process or await own() != process:
+            return True
+    return False
+
+
+class Ear(Protocol):
+    """Who wants to hear."""
+
+    def heard(self, name: str | None) -> None:
+        """There are new jobs in a queue; or in any, because some may have been missed."""
+
+    def hears(self, hears: bool) -> None:
+        """New jobs are announced to us, or no more."""
+
+    def unheard(self, reason: str, *, for_good: bool) -> None:
+        """New jobs cannot be listened for: said once, until it works again."""
+
+
+class Hearing:
+    """Listens on a connection of its own until it is lost, and finds out when there is no sense in it."""
+
+    def __init__(self, conninfo: str, channel: str, pooler: Pooler, *, run: Run, ear: Ear) -> None:
+        self._conninfo = conninfo
+        self._channel = channel
+        self._is_unknown = pooler == "auto"
+        self._run = run
+        self._ear = ear
+        self._is_unheard = False
+
+    async def listen(self) -> None:
+        """Listen until the connection is lost, which raises. A notification is a hint, never the only way in.
+
+        Raises:
+            DatabaseError: the connection is lost, or the server refuses to let us listen.
+        """
+        listener = Listener(self._conninfo, self._channel)
+        try:
+            await self._listen(listener)
+        except _Lent:
+            self._ear.unheard(IS_LENT, for_good=True)
+        finally:
+            await listener.close()
+
+    async def _listen(self, listener: Listener) -> None:
+        try:
+            process = await self._begin(listener)
+        except DatabaseError as error:
+            if not self._is_unheard:
+                self._is_unheard = True
+                self._ear.unheard(str(error), for_good=False)
+            raise
+        self._is_unheard = False
+        self._ear.hears(True)
+        try:
+            self._ear.heard(None)  # whatever was announced while nobody listened
+            async for name in listener.payloads():
+                if name is not None:
+                    self._ear.heard(name)
+                elif await _served_by(listener) != process and self._is_unknown:
+                    raise _Lent
+        finally:
+            self._ear.hears(False)
+
+    async def _begin(self, listener: Listener) -> str:
+        """Begin to listen; returns which process serves us."""
+        await listener.open()
+        if self._is_unknown and await lends_its_backends(lambda: _served_by(listener), self._pools_process):
+            raise _Lent
+        process = await _served_by(listener)
+        await listener.listen()
+        return process
+
+    async def _pools_process(self) -> str:
+        return await self._run(operations.backend())
+
+
+class _Lent(Exception):  # noqa: N818  a finding
+    """This connection is shared out by a pooler in transaction mode."""
+
+
+async def _served_by(listener: Listener) -> str:
+    return str((await listener.execute(backend())).scalar())

@@ -1,0 +1,76 @@
+"""Everything a job meets on its way reads by index, on a table of 200,000 jobs that nobody analysed, or everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import get_args
+
+import pytest
+
+from pgboss import PgBoss
+from pgboss.core.job import Attempt
+from pgboss.core.options import UpdateOptions
+from pgboss.core.query import Query
+from pgboss.core.queue import QueueRef
+from pgboss.sql import claim, fail, find, insert, settle, update
+from support.plans import PlanMode, big_table, explain, reference
+from support.postgres import sql
+from support.upkeep import SCHEMA
+
+DONE = {"state": "'completed'", "started_on": "now()", "completed_on": "now()"}
+ACTIVE = {"state": "'active'", "started_on": "now()", "heartbeat_on": "now()"}
+
+
+def settling(queue: QueueRef, attempts: list[Attempt]) -> Iterator[tuple[str, Query, int]]:
+    """Statements on attempts: what, the statement, and how many rows it is about."""
+    number = len(attempts)
+    names, outputs = [queue.name] * number, ['{"done": true}'] * number
+    yield "complete_each", settle.complete_each(queue, attempts, outputs), number
+    yield "complete", settle.complete(queue, attempts, None, include_queued=False), number
+    yield "fail_each", fail.fail_each(queue, attempts, outputs, [False] * number), number
+    yield "give_back", settle.give_back(queue, attempts, [0.0] * number), number
+    yield "touch", settle.touch(queue, attempts), number
+    yield "beat", settle.beat(SCHEMA, names, attempts), number
+    yield "states", find.states(SCHEMA, names, [attempt.id for attempt in attempts]), number
+    yield "still_held", settle.still_held(SCHEMA, names, attempts), number
+    yield "cancel", settle.cancel(queue, attempts), number
+    yield "delete", settle.delete(queue, attempts), number
+
+
+def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
+    name = queue.name
+    yield "insert", insert.insert(SCHEMA, name, "[" + ",".join(["{}"] * 1000) + "]", return_ids=True), 1000
+    yield "send", insert.insert(SCHEMA, name, '[{"singleton_key": "k7"}]', return_ids=True), 1
+    yield "next_due", claim.next_due(SCHEMA, [name]), 1
+    for options in (UpdateOptions(singleton_key="k7", priority=1), UpdateOptions(singleton_key="k7", match="all")):
+        yield f"update {options.match}", update.update(SCHEMA, name, options, "null"), 1
+    found = find.find(SCHEMA, name, id=None, key="k7", data_json=None, queued=True, after=None, limit=1000)
+    yield "find by key", found, 1
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("partition", [False, True], ids=["shared table", "partition"])
+async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, database_url: str, partition: bool) -> None:
+    await boss.create_queue("jobs", partition=partition)
+    queue = reference(database_url, "jobs")
+    with big_table(database_url, "jobs", (99_000, DONE), (1000, ACTIVE), (100_000, {})) as kinds:
+        attempts = [
+            Attempt(row["id"], row["retry_count"], row["started_on"])
+            for row in sql(database_url, "SELECT id, retry_count, started_on FROM pgboss.job WHERE state = 'active'")
+        ]
+        dear = []
+        for kind in kinds:
+            one = list(islice(attempts, 1))
+            for what, query, number in (*settling(queue, attempts), *settling(queue, one), *others(queue)):
+                # A search leaves its filters open, so PostgreSQL itself plans it anew each time.
+                for mode in ("force_custom_plan",) if what.startswith("find") else get_args(PlanMode):
+                    found = explain(database_url, query, mode)
+                    # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap.
+                    if (
+                        found.rows > 8 * number + 100
+                        or found.buffers > 80 * number + 2_500
+                        or "Seq Scan" in found.paths
+                    ):
+                        dear.append(f"{kind}, {what}, {number}, {mode}: {found}")
+    assert not dear, "\n".join(dear)
