@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from drivers.callers import parts
-from pgboss import Job, PgBoss, QueueOptions
+from pgboss import DatabaseError, Job, PgBoss, QueueOptions
 from support.eventually import eventually
 from support.postgres import sql
 from support.proxy import Proxy
@@ -75,7 +75,13 @@ async def test_work_goes_on_over_new_connections(database_url: str, through: Ins
         assert time.monotonic() - returned < BACK_WITHIN_SECONDS
 
 
-async def test_idle_connections_that_lead_nowhere_are_left(database_url: str, through: Instance) -> None:
+LOSSES = pytest.mark.parametrize("lose", [Proxy.lose, Proxy.drop_packets], ids=["swallowed", "dropped"])
+
+
+@LOSSES
+async def test_idle_connections_that_lead_nowhere_are_left(
+    database_url: str, through: Instance, lose: Callable[[Proxy], None]
+) -> None:
     """Nobody is told of their end, so that the next job finds them as they are; it starts all the same."""
     worked: list[Job] = []
     async with Proxy(database_url) as proxy:
@@ -85,14 +91,34 @@ async def test_idle_connections_that_lead_nowhere_are_left(database_url: str, th
         await asyncio.gather(*(boss.get_queues() for _ in range(10)))
         await boss.work("jobs", worked.append)
         await asyncio.sleep(0)
-        proxy.lose()
+        lose(proxy)
         async with PgBoss(database_url, work=False, supervise=False) as sender:
             await sender.send("jobs")
 
         await eventually(lambda: worked, within=5 + BACK_WITHIN_SECONDS)
 
 
-async def test_leases_are_kept_over_a_new_connection(database_url: str, through: Instance) -> None:
+async def test_tcp_finds_out_that_packets_are_dropped(database_url: str) -> None:
+    """A caller's own statement may take as long as it likes, and still does not wait for a peer that is gone."""
+    async with Proxy(database_url) as proxy, PgBoss(proxy.dsn, work=False, supervise=False, pool_size=2) as boss:
+        await boss.create_queue("jobs")
+        async with await psycopg.AsyncConnection.connect(database_url) as locking:
+            await locking.execute("LOCK TABLE pgboss.job_common IN ACCESS EXCLUSIVE MODE")
+            sending = asyncio.create_task(boss.send("jobs"))
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            await eventually(lambda: sql(database_url, waits))
+            proxy.drop_packets()
+            lost = time.monotonic()
+            with pytest.raises(DatabaseError):
+                await sending
+            assert time.monotonic() - lost < 10
+        assert await boss.send("jobs")
+
+
+@LOSSES
+async def test_leases_are_kept_over_a_new_connection(
+    database_url: str, through: Instance, lose: Callable[[Proxy], None]
+) -> None:
     """The heart's connection leads nowhere; before the lease is over a beat gets through on another one."""
     started, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -112,7 +138,7 @@ async def test_leases_are_kept_over_a_new_connection(database_url: str, through:
         await boss.work("jobs", handler)
         await started.wait()
         await eventually(lambda: sql(database_url, "SELECT 1 FROM pgboss.job WHERE heartbeat_on > started_on"))
-        proxy.lose()
+        lose(proxy)
 
         await eventually(lambda: states(database_url) == {"completed": 1}, within=25)
     assert not cancelled.is_set()

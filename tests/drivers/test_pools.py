@@ -268,3 +268,34 @@ async def test_transactional_handlers(pool: Any, database_url: str) -> None:
 
         await eventually(ended)
     assert {row["n"] for row in sql(database_url, "SELECT n FROM mine")} == {1, 2}
+
+
+async def test_a_connection_lent_to_a_thread_comes_back_as_it_was(database_url: str) -> None:
+    """The pool's own set-up holds in the thread, and what the thread sets up ends with the loan."""
+    noticed: list[str] = []
+
+    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+        connection.add_notice_handler(lambda notice: noticed.append(notice.message_primary or ""))
+        connection.adapters.register_loader("int4", psycopg.types.string.TextLoader)
+
+    def handler(job: Job, connection: psycopg.Connection[Any]) -> list[Any]:
+        connection.execute("DO $$ BEGIN RAISE NOTICE 'to nobody'; END $$")
+        return list(connection.execute("SELECT 1::int4, pg_backend_pid()::text").fetchone() or ())
+
+    async with (
+        AsyncConnectionPool(database_url, min_size=1, max_size=2, configure=configure, open=False) as pool,
+        PgBoss(database_url, pool=pool) as boss,
+    ):
+        await boss.create_queue("jobs")
+        job_id = await boss.send("jobs") or ""
+        await boss.work("jobs", handler, transactional=True)
+        job = await boss.wait_for(job_id)
+        assert job.state == "completed"
+        pids = []
+        async with pool.connection() as one, pool.connection() as other:
+            for connection in (one, other):
+                await connection.execute("DO $$ BEGIN RAISE NOTICE 'to the pool'; END $$")
+                pids.append(connection.info.backend_pid)
+                assert not connection.autocommit
+        assert noticed == ["to the pool"] * 2
+        assert job.value in [["1", str(pid)] for pid in pids]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import socket
+import struct
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,12 +15,22 @@ from psycopg.conninfo import conninfo_to_dict
 
 __all__ = ["Proxy"]
 
+# Linux only: a filter of one instruction, "return 0", takes a socket's packets away before TCP sees them.
+SO_ATTACH_FILTER = 26
+DROP_ALL = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+
 
 @dataclass(eq=False)
 class _Link:
     """One connection; of a lost one nothing gets through any more, not even its end."""
 
+    downstream: socket.socket
     is_lost: bool = False
+
+    def drop_packets(self) -> None:
+        self.is_lost = True
+        program = struct.pack("HP", 1, ctypes.addressof(DROP_ALL))
+        self.downstream.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 class Proxy:
@@ -85,6 +98,11 @@ class Proxy:
         for link in self._links:
             link.is_lost = True
 
+    def drop_packets(self) -> None:
+        """Lose the connections there are like :meth:`lose`, and leave their packets unanswered, as a cut wire does."""
+        for link in self._links:
+            link.drop_packets()
+
     def speak_again(self) -> None:
         self._flowing.set()
 
@@ -99,7 +117,7 @@ class Proxy:
         except OSError:
             writer.close()
             return
-        link = _Link()
+        link = _Link(writer.get_extra_info("socket"))
         self._links.add(link)
         try:
             ways = [self._pump(link, reader, up_writer), self._pump(link, up_reader, writer)]

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from pgboss import FlowJob, Job, PgBoss
+from pgboss import FlowJob, Job, PgBoss, SyncPgBoss
 from support.eventually import eventually
 from support.postgres import sql, sql_value
 
@@ -45,18 +46,33 @@ async def test_a_process_has_two_more_than_its_pool(database_url: str, pool_size
     assert sql(database_url, "SELECT DISTINCT state::text FROM pgboss.job") == [{"state": "completed"}]
 
 
-async def test_a_pool_of_one_is_enough_for_transactional_handlers(database_url: str) -> None:
+@pytest.mark.parametrize("kind", ["loop", "thread"])
+async def test_a_pool_of_one_is_enough_for_transactional_handlers(database_url: str, kind: str) -> None:
     """One after the other, as there is one connection; everything else waits for it."""
-    async with PgBoss(database_url, pool_size=1) as boss:
+    dsn = make_conninfo(database_url, application_name="seen")
+    most = 0
+
+    async with PgBoss(dsn, pool_size=1) as boss:
         await boss.create_queue("jobs", heartbeat_seconds=10)
         await boss.create_queue("copies")
 
-        async def handler(job: Job, connection: Any) -> None:
+        async def in_the_loop(job: Job, connection: Any) -> None:
+            see()
             await boss.send("copies", job.data, connection=connection)
 
+        def in_a_thread(job: Job, connection: Connection[Any]) -> None:
+            see()
+            SyncPgBoss(dsn).send("copies", job.data, connection=connection)
+
+        def see() -> None:
+            nonlocal most
+            most = max(most, sql_value(database_url, SEEN))
+
+        handler: Any = in_the_loop if kind == "loop" else in_a_thread
         await boss.work("jobs", handler, transactional=True, concurrency=2)
         for number in range(10):
             await boss.send("jobs", number)
         query = "SELECT count(*) FROM pgboss.job WHERE name = 'jobs' AND state = 'completed'"
         await eventually(lambda: sql_value(database_url, query) == 10, within=15)
     assert sql_value(database_url, "SELECT count(*) FROM pgboss.job WHERE name = 'copies'") == 10
+    assert 2 <= most <= 3

@@ -510,11 +510,11 @@ async def test_a_stop_rolls_back_what_overruns_it(make_boss: BossFactory, databa
     assert notes(database_url) == []
 
 
+@KINDS
 async def test_too_small_a_pool_is_mentioned_once(
-    make_boss: BossFactory, database_url: str, caplog: pytest.LogCaptureFixture
+    make_boss: BossFactory, database_url: str, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    async def handler(job: Job, connection: AsyncConnection) -> None: ...
-
+    handler = writes(kind)
     boss = await make_boss(pool_size=4)
     await boss.create_queue("jobs")
     with caplog.at_level(logging.WARNING, "pgboss"):
@@ -525,15 +525,13 @@ async def test_too_small_a_pool_is_mentioned_once(
     assert "Transactional handlers may hold 4 connections at once, and the pool has 4" in caplog.text
 
 
-async def test_more_handlers_than_connections_take_turns(make_boss: BossFactory, database_url: str) -> None:
-    async def handler(job: Job, connection: AsyncConnection) -> None:
-        await connection.execute(NOTE, [str(job.data)])
-
+@KINDS
+async def test_more_handlers_than_connections_take_turns(make_boss: BossFactory, database_url: str, kind: str) -> None:
     make_notes(database_url)
     boss = await make_boss(pool_size=2)
     await boss.create_queue("jobs")
-    await boss.insert("jobs", [{"data": number} for number in range(50)])
-    await boss.work("jobs", handler, transactional=True, concurrency=10)
+    await boss.insert("jobs", [{"data": str(number)} for number in range(50)])
+    await boss.work("jobs", writes(kind), transactional=True, concurrency=10)
 
     await eventually(lambda: in_state(boss, "completed"), within=15)
     assert len(notes(database_url)) == 50

@@ -45,10 +45,10 @@ class Transactions(Protocol):
 
     @property
     def pool_size(self) -> int:
-        """How many transactions of coroutines there may be at once."""
+        """How many transactions there may be at once."""
 
     def transaction(self) -> AbstractAsyncContextManager[OpenTransaction[AsyncSession]]:
         """One for a coroutine, on a connection of the pool."""
 
     def transaction_in_thread(self) -> AbstractContextManager[OpenTransaction[Session]]:
-        """One for the thread that calls this, with a sync connection."""
+        """One for the thread that calls this, with a sync connection; never for the thread of the event loop."""

@@ -25,7 +25,8 @@ __all__ = ["Ear", "Hearing", "Pooler", "lends_its_backends"]
 
 Pooler: TypeAlias = Literal["auto", "session", "transaction"]
 
-ROUNDS = 3
+# Of two server connections that are busy, each question finds the same one every second time.
+ROUNDS = 10
 
 IS_LENT = (
     "a pooler in transaction mode shares out these connections. Say PGBOSS_POOLER=transaction to have it known "

@@ -121,8 +121,7 @@ class QueueWorker:
     @property
     def connections_held(self) -> int:
         """The most connections of the pool that its handlers hold at once, for their transactions."""
-        definition = self._handling.definition
-        return self._concurrency if definition.is_transactional and definition.is_async else 0
+        return self._concurrency if self._handling.definition.is_transactional else 0
 
     @property
     def is_idle(self) -> bool:

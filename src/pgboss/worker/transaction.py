@@ -7,9 +7,9 @@ COMMIT rolls back first and is settled like any other failure, by the settler, o
 A COMMIT that nobody answers may have happened. Such a job is left alone: if it was completed all is well, and if not,
 its lease or its time runs out and it runs again. To fail it would risk running finished work twice.
 
-A coroutine gets a connection of the pool, so there can be only as many of them as the pool has connections, and they
-should be fewer. A thread gets a sync connection from a pool of its own: when its time is over the thread cannot be
-stopped, goes on with its connection, and finds the fence closed. docs/compatibility.md, "Transactional handlers".
+Each holds a connection of the pool, so there can be only as many of them as the pool has connections, and they should
+be fewer. When its time is over a thread cannot be stopped: it goes on with its connection, and finds the fence closed.
+docs/compatibility.md, "Transactional handlers".
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from pgboss.core.query import Operation
 from pgboss.drivers.adopt import adopt_async
 from pgboss.drivers.alone import LoneSession
 from pgboss.drivers.asyncpg.errors import translated
+from pgboss.drivers.asyncpg.for_threads import DatabaseForThreads
 from pgboss.drivers.asyncpg.sessions import AsyncpgSession
 from pgboss.drivers.asyncpg.transactions import open_transaction
 from pgboss.drivers.errors import pool_closed, pool_exhausted, unanswered
-from pgboss.drivers.psycopg import DatabaseForThreads, place, read_conninfo
+from pgboss.drivers.psycopg import place, read_conninfo
 from pgboss.drivers.runner import AsyncSession, Session, arun
 from pgboss.drivers.transactions import OpenTransaction
 

@@ -7,14 +7,13 @@ connection.
 from pgboss.drivers.psycopg.conninfo import named, place, read_conninfo, with_setting
 from pgboss.drivers.psycopg.listener import Listener
 from pgboss.drivers.psycopg.lone import LoneConnection
-from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, DatabaseForThreads, connect_alone
+from pgboss.drivers.psycopg.pools import AsyncDatabase, Database, connect_alone
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 
 __all__ = [
     "AsyncDatabase",
     "AsyncPsycopgSession",
     "Database",
-    "DatabaseForThreads",
     "Listener",
     "LoneConnection",
     "PsycopgSession",

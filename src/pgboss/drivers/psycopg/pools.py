@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from select import POLLIN, poll
-from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import psycopg
@@ -22,12 +23,13 @@ from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
 from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
 from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
 from pgboss.drivers.psycopg.errors import translated
+from pgboss.drivers.psycopg.lending import lent
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 from pgboss.drivers.psycopg.transactions import open_transaction, open_transaction_in_thread
 from pgboss.drivers.runner import AsyncSession, Session, arun, run
 from pgboss.drivers.transactions import OpenTransaction
 
-__all__ = ["AsyncDatabase", "Database", "DatabaseForThreads", "connect_alone", "has_news"]
+__all__ = ["AsyncDatabase", "Database", "connect_alone", "has_news"]
 
 T = TypeVar("T")
 
@@ -83,10 +85,10 @@ class AsyncDatabase:
         self.place = place(self.conninfo)
         self.pool_size = pool.max_size or pool_size if pool is not None else pool_size
         self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
-        self._out: set[AsyncConnection[Any]] = set()
+        self._out: dict[AsyncConnection[Any], _Place] = {}
         self._given = pool
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
-        self._for_threads = DatabaseForThreads(self.conninfo, pool_size=self.pool_size)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Open the pool, once a first connection has shown that the server lets us in.
@@ -96,6 +98,7 @@ class AsyncDatabase:
         """
         if self._pool is not None:
             return
+        self._loop = asyncio.get_running_loop()
         if self._given is not None:
             self._pool = self._given
             return
@@ -118,8 +121,6 @@ class AsyncDatabase:
     async def close(self) -> None:
         """Close what is ours."""
         pool, self._pool = self._pool, None
-        if self._for_threads.is_open:
-            await asyncio.to_thread(self._for_threads.close)
         self.cut()
         if pool is not None and self._given is None:
             await pool.close(timeout=CLOSE_SECONDS)
@@ -180,14 +181,36 @@ class AsyncDatabase:
 
     @contextmanager
     def transaction_in_thread(self) -> Iterator[OpenTransaction[Session]]:
-        """A transaction on a sync connection, of which there are at most as many as in the pool."""
-        if self._pool is None:
+        """A transaction on a connection of the pool, lent to the thread that calls this."""
+        loop = self._loop
+        if loop is None or self._pool is None:
             raise not_started()
-        with self._for_threads.transaction() as opened:
-            yield opened
+        own = self._call(self._check_out(), loop).result()
+        try:
+            with lent(own) as borrowed, open_transaction_in_thread(borrowed) as opened:
+                yield opened
+        finally:
+            self._call(self._put_back(own), loop)
+
+    @staticmethod
+    def _call(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> Future[T]:
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError as error:
+            # The loop has ended, and the pool with it.
+            coroutine.close()
+            raise not_started() from error
 
     @asynccontextmanager
     async def _checked_out(self) -> AsyncIterator[AsyncConnection[Any]]:
+        own = await self._check_out()
+        try:
+            yield own
+        finally:
+            await self._put_back(own)
+
+    async def _check_out(self) -> AsyncConnection[Any]:
+        """An autocommit connection of the pool, to be put back."""
         pool = self._pool
         if pool is None:
             raise not_started()
@@ -196,17 +219,28 @@ class AsyncDatabase:
                 own = await pool.getconn()
             except PoolClosed as error:
                 raise (pool_closed(str(error)) if self._given else not_started()) from error
-        autocommit = own.autocommit
-        self._out.add(own)
+        self._out[own] = _Place(pool, own.autocommit)
         try:
-            if not autocommit:
+            if not own.autocommit:
                 await own.set_autocommit(True)
-            yield own
-        finally:
-            self._out.discard(own)
-            if not autocommit:
-                await _end_autocommit(own)
-            await pool.putconn(own)
+        except BaseException:
+            await self._put_back(own)
+            raise
+        return own
+
+    async def _put_back(self, own: AsyncConnection[Any]) -> None:
+        place = self._out.pop(own)
+        if not place.autocommit:
+            await _end_autocommit(own)
+        await place.pool.putconn(own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a connection belongs, and the mode in which it is to come back."""
+
+    pool: AsyncConnectionPool[AsyncConnection[Any]]
+    autocommit: bool
 
 
 async def _end_autocommit(connection: AsyncConnection[Any]) -> None:
@@ -311,39 +345,3 @@ def _end_autocommit_sync(connection: Connection[Any]) -> None:
         if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.rollback()
         connection.autocommit = False
-
-
-class DatabaseForThreads:
-    """Sync connections for handlers that run in threads, opened when the first of them asks.
-
-    A libpq connection belongs to one thread at a time, and a handler whose time is over cannot be made to let go of
-    it. So threads have connections of their own.
-    """
-
-    def __init__(self, conninfo: str, *, pool_size: int) -> None:
-        self._conninfo = conninfo
-        self._pool_size = pool_size
-        self._database: Database | None = None
-        self._opening = Lock()
-
-    @contextmanager
-    def transaction(self) -> Iterator[OpenTransaction[Session]]:
-        """See :class:`~pgboss.drivers.transactions.Transactions`."""
-        with self._opening:
-            if self._database is None:
-                database = Database(self._conninfo, pool_size=self._pool_size)
-                database.open()
-                self._database = database
-            database = self._database
-        with database.transaction() as opened:
-            yield opened
-
-    @property
-    def is_open(self) -> bool:
-        return self._database is not None
-
-    def close(self) -> None:
-        with self._opening:
-            database, self._database = self._database, None
-        if database is not None:
-            database.close()
