@@ -6,8 +6,8 @@
 
 In ``locks/``, ``dev.txt`` holds everything and ``demo.txt`` the part of it that the example needs, at the same
 versions, so that one ``.venv`` serves both. The package itself never goes to the resolver: what it asks for is
-spelled out instead. The interop tests' two ``package-lock.json`` are renewed with them, and
-so are the servers of ``prove_postgres.py``.
+spelled out instead. The tests' ``package-lock.json`` are renewed with them, and so are the servers of
+``prove_postgres.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tomllib
 from typing import Any
 
 from prove_postgres import ITS_PYTHON, MAJORS, PACKAGE, lock_of
-from set_up import NODE_FOLDER, RELEASES_FOLDER, ROOT, find_uv, run_npm
+from set_up import NODE_FOLDER, RELEASES_FOLDER, ROOT, WEB_FOLDER, find_uv, run_npm
 
 LOCKS = ROOT / "locks"
 EDITABLE = "editables"  # What hatchling adds to its own requirements for an editable install.
@@ -43,7 +43,7 @@ def main() -> None:
             renew(project, name, upgrade=options.upgrade)
         for major in MAJORS:
             renew_postgres(major, upgrade=options.upgrade)
-        for folder in (NODE_FOLDER, RELEASES_FOLDER):
+        for folder in (NODE_FOLDER, WEB_FOLDER, RELEASES_FOLDER):
             run_npm("install", "--package-lock-only", folder=folder)
     elif stale := [name for name in PURPOSES if not is_fresh(project, name)]:
         sys.exit(f"Stale: {', '.join(f'locks/{name}.txt' for name in stale)}. Run `make lock`.")

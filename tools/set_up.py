@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 ENVIRONMENT_PYTHON = ENVIRONMENT / "bin" / "python"
 NODE_FOLDER = ROOT / "tests" / "interop" / "node"
+WEB_FOLDER = ROOT / "tests" / "web" / "node"
 RELEASES_FOLDER = ROOT / "tests" / "interop" / "releases"
 
 
@@ -43,6 +44,7 @@ def main() -> None:
             set_up_python("dev" if target == "releases" else target)
             if target == "dev":
                 set_up_node(NODE_FOLDER, "npm pg-boss for the interop tests")
+                set_up_node(WEB_FOLDER, "what the tests of the dashboard compare with")
             elif target == "releases":
                 set_up_node(RELEASES_FOLDER, "older releases of npm pg-boss")
     except subprocess.CalledProcessError as error:
@@ -53,7 +55,8 @@ def main() -> None:
 def is_ready(target: str) -> bool:
     if target == "releases":
         return python_is_ready("dev") and node_is_ready(RELEASES_FOLDER)
-    return python_is_ready(target) and (target == "demo" or node_is_ready(NODE_FOLDER))
+    folders = [] if target == "demo" else [NODE_FOLDER, WEB_FOLDER]
+    return python_is_ready(target) and all(node_is_ready(folder) for folder in folders)
 
 
 @contextmanager

@@ -24,3 +24,14 @@ def limit(seconds: int) -> Query:
         """,
         (seconds * 1000,),
     )
+
+
+def limit_statements(seconds: float, *, read_only: bool) -> Query:
+    """Have the server cancel each statement of this transaction after so many seconds, and perhaps refuse to write."""
+    return Query(
+        """
+        SELECT set_config('statement_timeout', $1::text, true),
+               set_config('transaction_read_only', $2::text, true)
+        """,
+        (f"{round(seconds * 1000)}ms", "on" if read_only else "off"),
+    )

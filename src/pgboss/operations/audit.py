@@ -1,0 +1,55 @@
+"""Recording who did what, and reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pgboss.core.names import Lock, SchemaName
+from pgboss.core.query import Steps, atomic
+from pgboss.core.wire import dumps
+from pgboss.sql import audit as sql
+from pgboss.sql import locks
+
+__all__ = ["AuditEntry", "get_audit", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One action.
+
+    Attributes:
+        done_on: when, by the database's clock.
+        who: the name behind the credential.
+        action: a verb of the client.
+        what: to what and how.
+    """
+
+    id: int
+    done_on: datetime
+    who: str
+    action: str
+    what: Mapping[str, Any]
+
+
+@atomic
+def record(schema: SchemaName, *, who: str, action: str, what: Mapping[str, Any]) -> Steps[None]:
+    """Add an entry; the table is made when it is missing."""
+    if not (yield sql.table_exists(schema)).scalar():
+        database: str = (yield locks.current_database()).scalar()
+        # Two who create a table at the same moment would be in each other's way, IF NOT EXISTS or not.
+        yield locks.take(schema.lock_key(database, Lock.INSTALL))
+        yield sql.create_table(schema)
+    yield sql.record(schema, who=who, action=action, what_json=dumps(dict(what), what="what was done"))
+
+
+def get_audit(
+    schema: SchemaName, *, before: int | None = None, since: datetime | None = None, limit: int = 100
+) -> Steps[list[AuditEntry]]:
+    """What was done, the newest first."""
+    if not (yield sql.table_exists(schema)).scalar():
+        return []
+    rows = yield sql.entries(schema, before=before, since=since, limit=limit)
+    return [AuditEntry(**row) for row in rows]

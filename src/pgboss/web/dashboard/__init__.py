@@ -1,0 +1,21 @@
+"""The dashboard: pages made on the server, kept live by htmx and drawn on by uPlot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from pgboss.web.dashboard import overview
+
+__all__ = ["add_dashboard"]
+
+STATIC = Path(__file__).parent / "static"
+
+
+def add_dashboard(app: FastAPI) -> None:
+    """Add the pages and what they load."""
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for view in (overview,):
+        app.include_router(view.router, include_in_schema=False)

@@ -1,0 +1,79 @@
+"""One schema of one database, as the API and the dashboard reach it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from pgboss.boss import PgBoss
+from pgboss.core.names import SchemaName
+from pgboss.core.query import Atomic, Operation, Steps
+from pgboss.core.queue import QueueCatalog
+from pgboss.drivers.database import AnyAsyncDatabase
+from pgboss.drivers.runner import arun
+from pgboss.operations import audit
+from pgboss.sql import transactions as sql
+from pgboss.web.access import Principal
+
+__all__ = ["Site"]
+
+T = TypeVar("T")
+
+
+class Site:
+    """Runs read models and actions of one instance, within limits.
+
+    Attributes:
+        boss: the client behind it. Give its calls the connection of :meth:`acting`.
+        name: what it is called where there are several.
+    """
+
+    def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
+        self.boss = boss
+        self.name = name
+        self._query_seconds = query_seconds
+
+    @property
+    def schema(self) -> SchemaName:
+        return self.boss.schema
+
+    @property
+    def catalog(self) -> QueueCatalog:
+        """For read models: the queues are read anew, since others change them."""
+        return QueueCatalog(self.boss.schema)
+
+    @property
+    def _database(self) -> AnyAsyncDatabase:
+        return self.boss._database  # noqa: SLF001  the web is a part of the instance that lives in another room
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run a read model in a transaction that cannot write, each statement within the limit.
+
+        Raises:
+            DatabaseError: a statement took too long (SQLSTATE 57014), or failed.
+        """
+        async with self._database.transaction() as opened:
+            return await arun(opened.session, self._limited(operation, read_only=True))
+
+    @asynccontextmanager
+    async def acting(self, who: Principal, action: str, **what: Any) -> AsyncIterator[Any]:
+        """A transaction for one action, which is recorded in it: both happen, or neither.
+
+        Args:
+            who: does it.
+            action: a verb of the client, such as ``cancel``.
+            what: to what and how, as JSON.
+
+        Yields:
+            The connection, for ``connection=``.
+        """
+        async with self._database.transaction() as opened:
+            await opened.session.execute(sql.limit_statements(self._query_seconds, read_only=False))
+            yield opened.connection
+            await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
+
+    def _limited(self, operation: Operation[T], *, read_only: bool) -> Steps[T]:
+        yield sql.limit_statements(self._query_seconds, read_only=read_only)
+        steps = operation.steps if isinstance(operation, Atomic) else operation
+        return (yield from steps)

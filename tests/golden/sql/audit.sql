@@ -1,0 +1,22 @@
+-- create_table
+CREATE TABLE IF NOT EXISTS "pgboss"."py_audit" (
+  id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  done_on  timestamptz NOT NULL,
+  who      text NOT NULL,
+  action   text NOT NULL,
+  what     jsonb NOT NULL
+)
+
+-- entries
+SELECT id, done_on, who, action, what
+  FROM "pgboss"."py_audit"
+ WHERE ($1::bigint IS NULL OR id < $1::bigint) AND ($2::timestamptz IS NULL OR done_on >= $2::timestamptz)
+ ORDER BY id DESC
+ LIMIT $3::int
+
+-- record
+INSERT INTO "pgboss"."py_audit" (done_on, who, action, what)
+VALUES ("pgboss".job_now(), $1::text, $2::text, $3::jsonb)
+
+-- table_exists
+SELECT to_regclass($1::text) IS NOT NULL

@@ -1,0 +1,71 @@
+"""The web application as tests reach it: called directly, or served at a port of this machine for a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.types import ASGIApp
+
+from pgboss import PgBoss
+from pgboss.web import WebOptions, app
+from support.eventually import eventually
+
+__all__ = ["calling", "serving"]
+
+
+def calling(application: ASGIApp, **options: Any) -> httpx.AsyncClient:
+    """A client whose requests go straight into the application, as if from this machine."""
+    transport = httpx.ASGITransport(application, client=("127.0.0.1", 50_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", **options)
+
+
+@contextmanager
+def serving(dsn: str, options: WebOptions | None = None, **boss: Any) -> Iterator[str]:
+    """Serve a database's application from a thread; yields its address, without a slash at its end."""
+    ready = threading.Event()
+    server: list[uvicorn.Server] = []
+    errors: list[BaseException] = []
+
+    async def serve() -> None:
+        async with _started(dsn, **boss) as instance:
+            config = uvicorn.Config(app(instance, options), host="127.0.0.1", port=0, log_config=None, lifespan="off")
+            server.append(uvicorn.Server(config))
+            # What it would do with signals belongs to pytest.
+            serving = asyncio.ensure_future(server[0].serve())
+            await eventually(lambda: server[0].started or serving.done(), within=20)
+            ready.set()
+            await serving
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001  raised by whoever waits
+            errors.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="web under test")
+    thread.start()
+    try:
+        ready.wait(20)
+        if errors:
+            raise errors[0]
+        port = server[0].servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        with suppress(IndexError):
+            server[0].should_exit = True
+            server[0].force_exit = True
+        thread.join(20)
+
+
+@asynccontextmanager
+async def _started(dsn: str, **options: Any) -> AsyncIterator[PgBoss]:
+    async with PgBoss(dsn, **({"work": False, "supervise": False, "schedule": False} | options)) as boss:
+        yield boss

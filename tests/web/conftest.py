@@ -1,0 +1,19 @@
+"""The API on a database of the test's own, called directly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from pgboss import PgBoss
+from pgboss.web import app
+from support.web import calling
+
+
+@pytest.fixture
+async def api(boss: PgBoss) -> AsyncIterator[httpx.AsyncClient]:
+    """Requests to the application of ``boss``, by somebody at this machine who may do everything."""
+    async with calling(app(boss)) as client:
+        yield client
