@@ -1,8 +1,8 @@
 # Every target sets up what it needs by itself, and sets nothing up again while the locks stay the same.
 
 PYTHON ?= python3
-# Most tests wait for servers and processes, so that a machine of two cores takes three at a time.
-WORKERS ?= 3
+# Most tests wait for servers and processes, so that a machine of two cores takes four at a time.
+WORKERS ?= 4
 ARGS ?=
 
 # Old Pythons could not even read the tools, so they are asked their age first.

@@ -323,6 +323,62 @@ async def test_both_work_what_the_other_sends(
     assert [job["data"] for job in batch.jobs] == [{"from": "python"}]
 
 
+EVERY_SECOND = {"cron_monitor_interval_seconds": 1, "cron_worker_interval_seconds": 1}
+PASSES = "SELECT cron_on FROM pgboss.version"
+MINUTE = "SELECT floor(extract(epoch FROM now()) / 60)::bigint"
+
+
+@pytest.mark.parametrize(
+    "version", [pytest.param(version, marks=[] if version in USUAL else pytest.mark.prove) for version in range(42, 46)]
+)
+async def test_an_occurrence_that_one_has_fired_is_not_fired_by_the_other(
+    released_boss: ReleasedBoss, make_boss: BossFactory, database_url: str, version: int
+) -> None:
+    """Node's own release first, then ours, then Node's again; whoever fires one finds it fired by the other."""
+
+    async def fired_by(somebody: str) -> None:
+        """A schedule for every minute, of whose last minute there must be a job at once, and one pass more."""
+        await ours.create_queue(somebody)
+        began[somebody] = sql_value(database_url, MINUTE)
+        await ours.schedule(somebody, "* * * * *")
+        await eventually(lambda: jobs_of(somebody), within=10)
+        for _ in range(2):
+            before = sql_value(database_url, PASSES)
+            await eventually(lambda: sql_value(database_url, PASSES) != before, within=10)  # noqa: B023  at once
+
+    def jobs_of(queue: str) -> int:
+        return int(sql_value(database_url, "SELECT count(*) FROM pgboss.job WHERE name = %s", [queue]))
+
+    began: dict[str, int] = {}
+    async with released_boss(version) as node:
+        await installs(node, version)
+    ours = await make_boss()
+    node_options = {"schedule": True, "cronMonitorIntervalSeconds": 1, "cronWorkerIntervalSeconds": 1}
+    async with released_boss(version, **node_options):
+        await fired_by("node")
+    scheduler = await make_boss(schedule=True, **EVERY_SECOND)
+    await fired_by("ours")
+    await scheduler.stop()
+    async with released_boss(version, **node_options):
+        await fired_by("node-again")
+    for queue, minute in began.items():
+        # Each minute that was begun while somebody was up, and the one in which the schedule was made.
+        assert jobs_of(queue) <= sql_value(database_url, MINUTE) - minute + 1
+
+
+async def test_schedules_that_an_old_release_tells_apart_in_its_own_way_are_left_to_it(
+    released_boss: ReleasedBoss, make_boss: BossFactory, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with released_boss(41):
+        with caplog.at_level(logging.WARNING, "pgboss"):
+            ours = await make_boss(schedule=True, **EVERY_SECOND)
+        assert "schedules, statistics and other upkeep are left to Node" in caplog.text
+        await ours.create_queue("ticks")
+        await ours.schedule("ticks", "* * * * *")
+        assert await ours.get_queue("__pgboss__send-it") is None
+    assert sql_value(database_url, PASSES) is None
+
+
 @pytest.mark.parametrize("version", [pytest.param(version, marks=pytest.mark.prove) for version in (25, 34, 35)])
 async def test_an_even_older_schema_is_left_alone(released_boss: ReleasedBoss, database_url: str, version: int) -> None:
     async with released_boss(version):

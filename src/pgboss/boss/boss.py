@@ -323,7 +323,7 @@ class PgBoss(Lifecycle):
             self._duties = Duties(self._run, self.schema, self._options, self._events, self._upkeep)
             self._others.append(self._duties)
             self._duties.start()
-        if self._options.schedule and self._may_supervise():
+        if self._options.schedule and (self._state is None or self._state.may_schedule):
             await self._start_scheduler()
         if self._migrate and self._may_supervise():
             self._builds = Builds(self._database, self.schema, self._options, self._events)

@@ -18,7 +18,7 @@ from pgboss.schema.history import lacking, release_of
 from pgboss.schema.plans import drop_statements
 from pgboss.schema.presence import Presence, case_variants, leftovers, read_presence, read_version
 from pgboss.schema.texts import install_statements
-from pgboss.schema.version import OLDEST_USABLE, SCHEMA_VERSION
+from pgboss.schema.version import OLDEST_FIRED, OLDEST_USABLE, SCHEMA_VERSION
 from pgboss.sql import locks
 
 __all__ = [
@@ -63,6 +63,11 @@ class SchemaState:
         """Whether overdue, old and waiting jobs may be seen to: those rules are the same in all versions we know."""
         return self.version <= SCHEMA_VERSION
 
+    @property
+    def may_schedule(self) -> bool:
+        """Whether schedules may be fired: all who fire them must agree on what is one occurrence."""
+        return OLDEST_FIRED <= self.version <= SCHEMA_VERSION
+
     def found_in(self, schema: SchemaName) -> SchemaName:
         """The schema's name with what its version lacks, from which statements choose their columns."""
         return schema.at(self.version, lacking(self.version))
@@ -73,10 +78,11 @@ class SchemaState:
         if self.current:
             return None
         if self.version < SCHEMA_VERSION:
+            left = "statistics" if self.may_schedule else "schedules, statistics"
             return (
                 f"The pg-boss schema is at version {self.version} (npm pg-boss {release_of(self.version)}), older than "
                 f"version {SCHEMA_VERSION}, which this release was made for. Jobs are sent and worked on, overdue and "
-                "old ones seen to; statistics and other upkeep are left to Node. When all applications that use it can "
+                f"old ones seen to; {left} and other upkeep are left to Node. When all applications that use it can "
                 "move to pg-boss 12.38, upgrade it: pgboss migrate."
             )
         return (
