@@ -29,9 +29,11 @@ NOTHING_SELECTED = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the database and interop suites on every supported PostgreSQL.")
     parser.add_argument("--major", type=int, choices=MAJORS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--workers", type=int, default=4, metavar="N", help="processes that share the tests")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     options = parser.parse_args()
-    outcomes = {major: prove(major, options.pytest) for major in options.major or MAJORS}
+    shared = ["-n", str(options.workers), "--dist", "worksteal", *options.pytest]
+    outcomes = {major: prove(major, shared) for major in options.major or MAJORS}
     for major, code in outcomes.items():
         say(f"PostgreSQL {major}: {'passed' if code in (0, NOTHING_SELECTED) else f'failed (exit code {code})'}")
     sys.exit(any(code not in (0, NOTHING_SELECTED) for code in outcomes.values()))
