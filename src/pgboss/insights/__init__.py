@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from pgboss.insights.jobs import JobPage, page_of_jobs
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
+from pgboss.insights.overview import Overview, QueueCounts, QueueHealth, queue_counts, totals_over_time
 from pgboss.insights.queues import QueueOverview, queue_overviews
 
-__all__ = ["JobPage", "QueueMetrics", "QueueOverview", "page_of_jobs", "queue_metrics", "queue_overviews"]
+__all__ = [
+    "JobPage",
+    "Overview",
+    "QueueCounts",
+    "QueueHealth",
+    "QueueMetrics",
+    "QueueOverview",
+    "page_of_jobs",
+    "queue_counts",
+    "queue_metrics",
+    "queue_overviews",
+    "totals_over_time",
+]

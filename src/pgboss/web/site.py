@@ -12,9 +12,11 @@ from pgboss.core.query import Atomic, Operation, Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import arun
+from pgboss.insights import QueueCounts, queue_counts
 from pgboss.operations import audit
 from pgboss.sql import transactions as sql
 from pgboss.web.access import Principal
+from pgboss.web.feed import CountsFeed
 
 __all__ = ["Site"]
 
@@ -27,11 +29,13 @@ class Site:
     Attributes:
         boss: the client behind it. Give its calls the connection of :meth:`acting`.
         name: what it is called where there are several.
+        counts: tells listeners of the counts of its queues; close it before the server stops.
     """
 
     def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
         self.boss = boss
         self.name = name
+        self.counts = CountsFeed(self._read_counts)
         self._query_seconds = query_seconds
 
     @property
@@ -72,6 +76,9 @@ class Site:
             await opened.session.execute(sql.limit_statements(self._query_seconds, read_only=False))
             yield opened.connection
             await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
+
+    async def _read_counts(self) -> list[QueueCounts]:
+        return await self.read(queue_counts(self.schema))
 
     def _limited(self, operation: Operation[T], *, read_only: bool) -> Steps[T]:
         yield sql.limit_statements(self._query_seconds, read_only=read_only)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pgboss.web.api import jobs
+from pgboss.web.api import events, jobs
 from pgboss.web.problems import ProblemBody
 
 __all__ = ["api_router"]
@@ -13,4 +13,5 @@ api_router = APIRouter(
     prefix="/api",
     responses={status: {"model": ProblemBody} for status in (401, 403, 404, 409, 422, 503)},
 )
-api_router.include_router(jobs.router)
+for resource in (events, jobs):
+    api_router.include_router(resource.router)

@@ -1,0 +1,54 @@
+"""Statements that show all queues at once: from recorded figures, never from job tables."""
+
+from __future__ import annotations
+
+from pgboss.core.names import SchemaName
+from pgboss.core.query import Query
+
+__all__ = ["counts", "totals_over_time"]
+
+
+def totals_over_time(schema: SchemaName, seconds: int, bucket_seconds: int, most_queues: int) -> Query:
+    """What all queues together held and did in each bucket of the last so many seconds, oldest first.
+
+    Queue by queue, so that each reads its own stretch of the index by name and time. Of the counts, a bucket holds
+    the most of each queue, summed; of what happened, the sum. A bucket is that of when a figure was recorded.
+    """
+    return Query(
+        f"""
+        WITH recorded AS (
+            SELECT q.name, s.*
+              FROM (SELECT name FROM {schema.table("queue")} ORDER BY name LIMIT $3::int) q
+             CROSS JOIN LATERAL (
+                   SELECT to_timestamp(floor(extract(epoch FROM s.captured_on)::float8 / $2::int) * $2::int) AS bucket,
+                          max(s.ready_count) AS ready, max(s.active_count) AS active,
+                          max(s.queued_count) AS queued, sum(s.created_delta) AS created,
+                          sum(s.completed_delta) AS completed, sum(s.failed_delta) AS failed
+                     FROM {schema.table("queue_stats")} s
+                    WHERE s.name = q.name
+                      AND s.captured_on >= {schema.now} - $1::int * interval '1 second'
+                    GROUP BY 1
+                   ) s
+        )
+        SELECT bucket AS at, sum(ready)::bigint AS ready, sum(active)::bigint AS active, sum(queued)::bigint AS queued,
+               COALESCE(sum(created), 0)::bigint AS created, COALESCE(sum(completed), 0)::bigint AS completed,
+               COALESCE(sum(failed), 0)::bigint AS failed
+          FROM recorded
+         GROUP BY bucket
+         ORDER BY bucket
+        """,
+        (seconds, bucket_seconds, most_queues),
+    )
+
+
+def counts(schema: SchemaName, most_queues: int) -> Query:
+    """The counts of every queue's row, in name order: what listeners are told of."""
+    return Query(
+        f"""
+        SELECT name, ready_count, active_count, queued_count, deferred_count, failed_count, total_count
+          FROM {schema.table("queue")}
+         ORDER BY name
+         LIMIT $1::int
+        """,
+        (most_queues,),
+    )

@@ -1,0 +1,27 @@
+-- counts
+SELECT name, ready_count, active_count, queued_count, deferred_count, failed_count, total_count
+  FROM "pgboss"."queue"
+ ORDER BY name
+ LIMIT $1::int
+
+-- totals_over_time
+WITH recorded AS (
+    SELECT q.name, s.*
+      FROM (SELECT name FROM "pgboss"."queue" ORDER BY name LIMIT $3::int) q
+     CROSS JOIN LATERAL (
+           SELECT to_timestamp(floor(extract(epoch FROM s.captured_on)::float8 / $2::int) * $2::int) AS bucket,
+                  max(s.ready_count) AS ready, max(s.active_count) AS active,
+                  max(s.queued_count) AS queued, sum(s.created_delta) AS created,
+                  sum(s.completed_delta) AS completed, sum(s.failed_delta) AS failed
+             FROM "pgboss"."queue_stats" s
+            WHERE s.name = q.name
+              AND s.captured_on >= "pgboss".job_now() - $1::int * interval '1 second'
+            GROUP BY 1
+           ) s
+)
+SELECT bucket AS at, sum(ready)::bigint AS ready, sum(active)::bigint AS active, sum(queued)::bigint AS queued,
+       COALESCE(sum(created), 0)::bigint AS created, COALESCE(sum(completed), 0)::bigint AS completed,
+       COALESCE(sum(failed), 0)::bigint AS failed
+  FROM recorded
+ GROUP BY bucket
+ ORDER BY bucket

@@ -1,0 +1,108 @@
+"""The counts of all queues as server-sent events: one poller for all listeners, and only while there are any."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import httpx
+import pytest
+
+from pgboss import PgBoss
+from pgboss.errors import DatabaseUnavailableError
+from pgboss.insights import QueueCounts
+from pgboss.web import WebOptions, app
+from pgboss.web.feed import CountsFeed
+from support.eventually import eventually
+from support.web import calling, serving
+
+EMPTY = QueueCounts("mail", 0, 0, 0, 0, 0, 0)
+ONE = QueueCounts("mail", 1, 0, 1, 0, 0, 1)
+
+
+class Counts:
+    """What is read, how often, and what goes wrong."""
+
+    def __init__(self) -> None:
+        self.now = [EMPTY]
+        self.reads = 0
+        self.error: Exception | None = None
+
+    async def read(self) -> list[QueueCounts]:
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        return list(self.now)
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+async def test_only_changes_are_told(counts: Counts) -> None:
+    feed = CountsFeed(counts.read, poll_seconds=0.001, quiet_seconds=20)
+    async with aclosing(feed.listen()) as news:
+        first = await anext(news)
+        following = asyncio.ensure_future(anext(news))
+        await eventually(lambda: counts.reads > 5)
+        assert not following.done()
+        counts.now = [ONE]
+        second = await following
+    assert first is not None
+    assert second is not None
+    assert (first.version, first.queues, second.version, second.queues) == (1, [EMPTY], 2, [ONE])
+
+
+async def test_all_listeners_share_a_poller_which_ends_with_the_last(counts: Counts) -> None:
+    feed = CountsFeed(counts.read, poll_seconds=60)
+    one, other = feed.listen(), feed.listen()
+    assert await anext(one) == await anext(other)
+    assert counts.reads == 1
+    await one.aclose()
+    assert feed.is_polling
+    await other.aclose()
+    assert not feed.is_polling
+
+
+async def test_silence_is_told(counts: Counts) -> None:
+    feed = CountsFeed(counts.read, poll_seconds=60, quiet_seconds=0.01)
+    async with aclosing(feed.listen()) as news:
+        await anext(news)
+        assert await anext(news) is None
+
+
+async def test_a_database_that_is_away_ends_nothing(counts: Counts) -> None:
+    counts.error = DatabaseUnavailableError("away")
+    feed = CountsFeed(counts.read, poll_seconds=0.001, quiet_seconds=20)
+    async with aclosing(feed.listen()) as news:
+        waiting = asyncio.ensure_future(anext(news))
+        await eventually(lambda: counts.reads > 2)
+        counts.error = None
+        assert (await waiting) is not None
+
+
+async def test_closing_ends_the_listeners(counts: Counts) -> None:
+    feed = CountsFeed(counts.read, poll_seconds=60)
+    news = feed.listen()
+    await anext(news)
+    feed.close()
+    assert [snapshot async for snapshot in news] == []
+    assert not feed.is_polling
+
+
+async def test_events_over_http(boss: PgBoss, database_url: str) -> None:
+    await boss.create_queue("mail")
+    with serving(database_url) as address:
+        async with httpx.AsyncClient() as client, client.stream("GET", f"{address}/api/events") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.aiter_lines()
+            told = [await anext(lines) for _ in range(3)]
+    assert told[:2] == ["id: 1", "event: counts"]
+    assert [queue["name"] for queue in json.loads(told[2].removeprefix("data: "))["queues"]] == ["mail"]
+
+
+async def test_nobody_listens_without_rights(boss: PgBoss) -> None:
+    async with calling(app(boss, WebOptions(authenticate=lambda connection: None))) as client:
+        assert (await client.get("/api/events")).status_code == 401
