@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pgboss import PgBoss
-from pgboss.sql import overview, queue_stats
+from pgboss.sql import overview, pubsub, queue_stats
 from support.plans import explain
 from support.postgres import sql
 from support.upkeep import SCHEMA
@@ -28,9 +28,14 @@ async def test_figures_of_the_last_hour(boss: PgBoss, database_url: str, analyse
     assert found.buffers < 1_200
 
 
-async def test_counts_are_those_of_the_rows(boss: PgBoss, database_url: str) -> None:
+async def test_lists_for_people_read_no_job(boss: PgBoss, database_url: str) -> None:
     await boss.create_queue("mail")
-    assert not explain(database_url, overview.counts(SCHEMA, 1000)).paths
+    for query in (
+        overview.counts(SCHEMA, 1000),
+        overview.search(SCHEMA, "a", "b", 100),
+        pubsub.find(SCHEMA, "paid", "mail", ("a", "b"), 100),
+    ):
+        assert not explain(database_url, query).paths
 
 
 def _record(url: str, queues: list[str]) -> None:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from pgboss.core.checks import text
 from pgboss.core.job import JobState
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
-from pgboss.core.queue import Queue
+from pgboss.core.queue import Queue, queues_from
 from pgboss.operations.queues import get_queues
+from pgboss.sql import overview
 from pgboss.sql import queues as sql
 
-__all__ = ["QueueOverview", "queue_overviews"]
+__all__ = ["QueueOverview", "queue_overviews", "search_queues"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,11 @@ def queue_overviews(schema: SchemaName, names: Sequence[str] | None = None) -> S
         QueueOverview(queue, {state: counts.get((queue.name, state), 0) for state in get_args(JobState)})
         for queue in queues
     ]
+
+
+def search_queues(schema: SchemaName, *, search: str | None, after: str | None, limit: int) -> Steps[list[Queue]]:
+    """Queues whose name holds a text, whatever its case, in name order, behind ``after``."""
+    for name, value in (("search", search), ("after", after)):
+        if value is not None:
+            text(name, value)
+    return queues_from((yield overview.search(schema, search, after, limit)))

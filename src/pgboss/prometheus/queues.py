@@ -24,7 +24,7 @@ from pgboss.drivers.runner import run
 from pgboss.errors import PgBossError
 from pgboss.insights import QueueMetrics, queue_metrics
 
-__all__ = ["QueueCollector"]
+__all__ = ["QueueCollector", "QueueFigures"]
 
 STATES = ("deferred", "ready", "blocked", "active", "failed")
 ANSWER_SECONDS = 5.0
@@ -61,6 +61,16 @@ class QueueCollector(Collector):
         """Close the connection."""
         with self._asking:
             self._connection.close()
+
+
+class QueueFigures(Collector):
+    """Tells Prometheus of queues that somebody else has read; ``None`` where the database did not answer."""
+
+    def __init__(self, found: QueueMetrics | None) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        return _families(self._found or QueueMetrics(), reached=self._found is not None)
 
 
 class _Impatient:

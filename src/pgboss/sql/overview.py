@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
+from pgboss.core.queue import queue_columns
 
-__all__ = ["counts", "totals_over_time"]
+__all__ = ["counts", "search", "totals_over_time"]
 
 
 def totals_over_time(schema: SchemaName, seconds: int, bucket_seconds: int, most_queues: int) -> Query:
@@ -51,4 +52,19 @@ def counts(schema: SchemaName, most_queues: int) -> Query:
          LIMIT $1::int
         """,
         (most_queues,),
+    )
+
+
+def search(schema: SchemaName, text: str | None, after: str | None, limit: int) -> Query:
+    """Queues whose name holds a text, whatever its case, in name order; ``after`` continues behind that name."""
+    return Query(
+        f"""
+        SELECT {queue_columns(schema, "q")}
+          FROM {schema.table("queue")} q
+         WHERE ($1::text IS NULL OR position(lower($1::text) IN lower(q.name)) > 0)
+           AND ($2::text IS NULL OR q.name > $2::text)
+         ORDER BY q.name
+         LIMIT $3::int
+        """,
+        (text, after, limit),
     )

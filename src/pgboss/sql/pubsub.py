@@ -38,3 +38,20 @@ def subscribers(schema: SchemaName, event: str) -> Query:
         """,
         (event,),
     )
+
+
+def find(schema: SchemaName, event: str | None, name: str | None, after: tuple[str, str] | None, limit: int) -> Query:
+    """Who hears of what, in the order of event and queue; ``after`` continues behind that pair."""
+    after_event, after_name = after or (None, None)
+    return Query(
+        f"""
+        SELECT event, name, created_on
+          FROM {schema.table("subscription")}
+         WHERE ($1::text IS NULL OR event = $1::text)
+           AND ($2::text IS NULL OR name = $2::text)
+           AND ($3::text IS NULL OR (event, name) > ($3::text, $4::text))
+         ORDER BY event, name
+         LIMIT $5::int
+        """,
+        (event, name, after_event, after_name, limit),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from pgboss.boss import PgBoss
-from pgboss.web.api import api_router
+from pgboss.web.api import api_router, health_router
 from pgboss.web.dashboard import add_dashboard
 from pgboss.web.guard import Guard
 from pgboss.web.headers import SecurityHeaders
@@ -30,6 +30,7 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
     made.state.site = Site(boss, name="", query_seconds=options.query_seconds)
     made.state.options = options
     made.include_router(api_router)
+    made.include_router(health_router)
     add_dashboard(made)
     add_handlers(made)
     made.add_middleware(Guard, options=options)

@@ -14,6 +14,7 @@ from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import arun
 from pgboss.insights import QueueCounts, queue_counts
 from pgboss.operations import audit
+from pgboss.prometheus import WorkerCollector
 from pgboss.sql import transactions as sql
 from pgboss.web.access import Principal
 from pgboss.web.feed import CountsFeed
@@ -30,17 +31,24 @@ class Site:
         boss: the client behind it. Give its calls the connection of :meth:`acting`.
         name: what it is called where there are several.
         counts: tells listeners of the counts of its queues; close it before the server stops.
+        workers: tells Prometheus of the workers of this process, from now on.
     """
 
     def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
         self.boss = boss
         self.name = name
+        self.workers = WorkerCollector(boss)
         self.counts = CountsFeed(self._read_counts)
         self._query_seconds = query_seconds
 
     @property
     def schema(self) -> SchemaName:
         return self.boss.schema
+
+    @property
+    def is_working_as_meant(self) -> bool:
+        """Whether its loops run, unless it was made to work nothing."""
+        return self.boss._is_running or not self.boss._options.work  # noqa: SLF001  as for the database
 
     @property
     def catalog(self) -> QueueCatalog:
@@ -59,6 +67,10 @@ class Site:
         """
         async with self._database.transaction() as opened:
             return await arun(opened.session, self._limited(operation, read_only=True))
+
+    async def run(self, operation: Operation[T], connection: Any) -> T:
+        """Run an operation that the client has no call with ``connection=`` for, on the connection of an action."""
+        return await self._database.run(operation, connection)
 
     @asynccontextmanager
     async def acting(self, who: Principal, action: str, **what: Any) -> AsyncIterator[Any]:

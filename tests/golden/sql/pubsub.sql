@@ -1,3 +1,12 @@
+-- find
+SELECT event, name, created_on
+  FROM "pgboss"."subscription"
+ WHERE ($1::text IS NULL OR event = $1::text)
+   AND ($2::text IS NULL OR name = $2::text)
+   AND ($3::text IS NULL OR (event, name) > ($3::text, $4::text))
+ ORDER BY event, name
+ LIMIT $5::int
+
 -- subscribe
 INSERT INTO "pgboss"."subscription" AS s (event, name, created_on, updated_on)
 VALUES ($1::text, $2::text, "pgboss".job_now(), "pgboss".job_now())

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from pgboss.web.api import events, jobs
+from pgboss.web.api import (
+    builds,
+    events,
+    health,
+    instances,
+    jobs,
+    queues,
+    redrive,
+    schedules,
+    subscriptions,
+    warnings,
+)
 from pgboss.web.problems import ProblemBody
 
-__all__ = ["api_router"]
+__all__ = ["api_router", "health_router"]
+
+health_router = health.router
+"""At the root of the application."""
 
 api_router = APIRouter(
     prefix="/api",
     responses={status: {"model": ProblemBody} for status in (401, 403, 404, 409, 422, 503)},
 )
-for resource in (events, jobs):
+for resource in (events, jobs, queues, schedules, redrive, subscriptions, instances, warnings, builds):
     api_router.include_router(resource.router)
