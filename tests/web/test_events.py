@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import MutableMapping
 from contextlib import aclosing
+from typing import Any
 
 import httpx
 import pytest
@@ -106,3 +108,30 @@ async def test_events_over_http(boss: PgBoss, database_url: str) -> None:
 async def test_nobody_listens_without_rights(boss: PgBoss) -> None:
     async with calling(app(boss, WebOptions(authenticate=lambda connection: None))) as client:
         assert (await client.get("/api/events")).status_code == 401
+
+
+async def test_listeners_that_go_end_the_poller(boss: PgBoss) -> None:
+    application = app(boss)
+    told, gone = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await told.wait()
+        gone.set()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message.get("body"):
+            told.set()
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "method": "GET",
+        "path": "/api/events",
+        "query_string": b"",
+        "headers": [],
+        "client": ("127.0.0.1", 50_000),
+    }
+    await asyncio.wait_for(application(scope, receive, send), 20)
+    assert gone.is_set()
+    assert not application.state.site.counts.is_polling

@@ -19,18 +19,31 @@ UNKNOWN = UUID(int=1)
 
 async def test_a_schedule_is_made_paused_and_made_again(api: httpx.AsyncClient, boss: PgBoss) -> None:
     await boss.create_queue("mail")
-    wanted = {"expression": "0 6 * * *", "tz": "Europe/Zurich", "data": {"to": "ada"}, "options": {"priority": 3}}
-    made = (await api.put("/api/schedules/mail?key=k", json=wanted)).json()
-    assert (made["queue"], made["key"], made["data"], made["missed"]) == ("mail", "k", {"to": "ada"}, "skip")
+    wanted: dict[str, Any] = {"expression": "0 6 * * *", "tz": "Europe/Zurich", "data": {"to": "ada"}}
+    wanted |= {"missed": "once", "options": {"priority": 3, "group_id": "g", "singleton_seconds": 60}}
+    answer = await api.put("/api/schedules/mail?key=k", json=wanted)
+    assert answer.status_code == 200, answer.text
+    made = answer.json()
+    assert (made["queue"], made["key"], made["data"], made["missed"]) == ("mail", "k", {"to": "ada"}, "once")
     assert (await api.get("/api/schedules/mail?key=k")).json() == made
     assert (await api.get("/api/schedules")).json() == [made]
     paused = (await api.post("/api/schedules/pause", json={"queue": "mail", "key": "k"})).json()
     assert paused == made
     assert (await api.get("/api/schedules")).json() == []
-    again = {name: paused[name] for name in ("expression", "tz", "data")}
-    assert (await api.put("/api/schedules/mail?key=k", json=again)).status_code == 200
+    again = {name: paused[name] for name in ("expression", "tz", "data", "missed", "options")}
+    resumed = (await api.put("/api/schedules/mail?key=k", json=again)).json()
+    times = {"created_at": None, "updated_at": None}
+    assert resumed | times == paused | times
     assert (await api.delete("/api/schedules/mail?key=k")).status_code == 204
     assert (await api.delete("/api/schedules/mail?key=k")).json()["error"] == "schedule_not_found"
+
+
+async def test_options_that_nobody_could_ask_for(api: httpx.AsyncClient, boss: PgBoss, database_url: str) -> None:
+    await boss.create_queue("mail")
+    await boss.schedule("mail", "0 6 * * *")
+    sql(database_url, """UPDATE pgboss.schedule SET options = '{"retryLimit": -1}'""")
+    [found] = (await api.get("/api/schedules")).json()
+    assert found["options"] is None
 
 
 async def test_running_a_schedule_sends_its_job(api: httpx.AsyncClient, boss: PgBoss) -> None:
@@ -108,9 +121,9 @@ async def test_builds(api: httpx.AsyncClient, database_url: str) -> None:
     sql(
         database_url,
         "INSERT INTO pgboss.bam (name, version, status, table_name, command) "
-        "VALUES ('x', 46, 'pending', 'job', 'SELECT')",
+        "VALUES ('x', 46, 'completed', 'job', 'SELECT')",
     )
-    assert [(one["status"], one["count"]) for one in (await api.get("/api/builds/status")).json()] == [("pending", 1)]
+    assert [(one["status"], one["count"]) for one in (await api.get("/api/builds/status")).json()] == [("completed", 1)]
     assert [(one["name"], one["table"]) for one in (await api.get("/api/builds")).json()] == [("x", "job")]
 
 

@@ -24,6 +24,32 @@ async def test_a_queue_from_its_making_to_its_end(api: httpx.AsyncClient, databa
     assert recorded == ["create_queue", "update_queue", "delete_queue"]
 
 
+async def test_every_option_of_a_queue(api: httpx.AsyncClient, boss: PgBoss) -> None:
+    await boss.create_queue("dead")
+    options = {
+        "retry_limit": 7,
+        "retry_delay": 5,
+        "retry_backoff": True,
+        "retry_delay_max": 60,
+        "expire_in_seconds": 900,
+        "retention_seconds": 3600,
+        "delete_after_seconds": 60,
+        "heartbeat_seconds": 30,
+        "dead_letter": "dead",
+        "warning_queue_size": 9,
+        "notify": True,
+    }
+    fixed = {"policy": "short", "partition": True}
+    made = (await api.put("/api/queues/made", json=options | fixed)).json()
+    assert {name: made[name] for name in options | fixed} == options | fixed
+    await boss.create_queue("changed")
+    changed = (await api.patch("/api/queues/changed", json=options)).json()
+    assert {name: changed[name] for name in options} == options
+    cleared = {"heartbeat_seconds": None, "dead_letter": None}
+    changed = (await api.patch("/api/queues/changed", json=cleared)).json()
+    assert {name: changed[name] for name in cleared} == cleared
+
+
 async def test_pages_and_search(api: httpx.AsyncClient, boss: PgBoss) -> None:
     for name in ("alpha", "beta", "gamma", "Alphabet"):
         await boss.create_queue(name)

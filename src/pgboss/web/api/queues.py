@@ -32,13 +32,13 @@ class QueueChanges(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     retry_limit: int | None = None
-    retry_delay: float | None = None
+    retry_delay: int | None = None
     retry_backoff: bool | None = None
-    retry_delay_max: float | None = None
-    expire_in_seconds: float | None = None
-    retention_seconds: float | None = None
-    delete_after_seconds: float | None = None
-    heartbeat_seconds: float | None = None
+    retry_delay_max: int | None = None
+    expire_in_seconds: int | None = None
+    retention_seconds: int | None = None
+    delete_after_seconds: int | None = None
+    heartbeat_seconds: int | None = None
     dead_letter: str | None = None
     warning_queue_size: int | None = None
     notify: bool | None = None

@@ -1,7 +1,7 @@
 """Schedules: reading, making, previewing, pausing and deleting them, and sending their job now.
 
 A schedule has no state "paused" in the table that Node shares. To pause one is to remove it and to keep what is needed
-to make it again: the answer holds all of it, as the body of the request that resumes it.
+to make it again: the answer holds all of it, by the names of the request that resumes it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from pgboss.core.schedule import Missed, ScheduleDetails, send_options_of
+from pgboss.errors import ValidationError
 from pgboss.web.api.paging import Limit
 from pgboss.web.dependencies import AnyReader, AnySite, AnyWriter, Options
 from pgboss.web.options import WebOptions
@@ -31,14 +32,21 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     priority: int | None = None
+    start_after: int | str | None = None
     retry_limit: int | None = None
-    retry_delay: float | None = None
+    retry_delay: int | None = None
     retry_backoff: bool | None = None
-    expire_in_seconds: float | None = None
-    retention_seconds: float | None = None
-    singleton_key: str | None = None
-    group_id: str | None = None
+    retry_delay_max: int | None = None
+    expire_in_seconds: int | None = None
+    retention_seconds: int | None = None
+    delete_after_seconds: int | None = None
+    heartbeat_seconds: int | None = None
     dead_letter: str | None = None
+    singleton_key: str | None = None
+    singleton_seconds: int | None = None
+    singleton_next_slot: bool | None = None
+    group_id: str | None = None
+    group_tier: str | None = None
 
 
 class Wanted(BaseModel):
@@ -61,16 +69,19 @@ class Place(BaseModel):
 
 
 class ScheduleBody(BaseModel):
-    """A schedule as it is stored; its options have pg-boss's names."""
+    """A schedule as it is stored.
+
+    Its options are those of a request that makes it; ``null`` where somebody has stored what no request may hold.
+    """
 
     queue: str
     key: str
     kind: str
     expression: str
     tz: str | None
-    missed: str
+    missed: Missed
     data: Any
-    options: Any
+    options: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
     last_job_id: UUID | None
@@ -183,8 +194,15 @@ def _body(one: ScheduleDetails, options: WebOptions) -> ScheduleBody:
         tz=one.timezone,
         missed=one.missed,
         data=redacted(one.data, options.redact),
-        options=redacted(one.options, options.redact),
+        options=redacted(_options(one), options.redact),
         created_at=one.created_on,
         updated_at=one.updated_on,
         last_job_id=one.last_job_id,
     )
+
+
+def _options(one: ScheduleDetails) -> dict[str, Any] | None:
+    try:
+        return send_options_of(one.options).given()
+    except ValidationError:
+        return None
