@@ -129,7 +129,7 @@ async def test_listeners_that_go_end_the_poller(boss: PgBoss) -> None:
         "method": "GET",
         "path": "/api/events",
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 50_000),
     }
     await asyncio.wait_for(application(scope, receive, send), 20)

@@ -26,7 +26,7 @@ from pgboss.errors import (
     ValidationError,
 )
 
-__all__ = ["Problem", "ProblemBody", "add_handlers", "problem_of"]
+__all__ = ["Problem", "ProblemBody", "add_handlers", "answer", "problem_of"]
 
 STATEMENT_CANCELLED = "57014"
 
@@ -80,11 +80,11 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _problem(request: Request, error: Any) -> JSONResponse:
-    return _answer(error)
+    return answer(error)
 
 
 async def _ours(request: Request, error: Any) -> JSONResponse:
-    return _answer(problem_of(error))
+    return answer(problem_of(error))
 
 
 async def _invalid(request: Request, error: Any) -> JSONResponse:
@@ -95,9 +95,10 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 
 async def _http(request: Request, error: Any) -> JSONResponse:
     kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return _answer(Problem(error.status_code, kind, str(error.detail), headers=error.headers))
+    return answer(Problem(error.status_code, kind, str(error.detail), headers=error.headers))
 
 
-def _answer(problem: Problem) -> JSONResponse:
+def answer(problem: Problem) -> JSONResponse:
+    """The response that tells of a problem."""
     body = ProblemBody(error=problem.error, message=problem.message)
     return JSONResponse(body.model_dump(exclude_none=True), problem.status, headers=problem.headers)
