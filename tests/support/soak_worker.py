@@ -72,9 +72,12 @@ async def send_until(stop: asyncio.Task[str], boss: PgBoss, told: dict[str, Any]
 
 
 def note(ledger: Path, ids: list[Any]) -> None:
-    """Write down what is known to be there; a line at once, because the process may be killed at any moment."""
+    """Write down what is known to be there; a line at once, because the process may be killed at any moment.
+
+    A line that was torn by that must not run into the next one, so each begins with an end of its own.
+    """
     with ledger.open("a") as file:
-        file.writelines(f"{id}\n" for id in ids)
+        file.writelines(f"\n{id}\n" for id in ids)
 
 
 async def send_one(boss: PgBoss, told: dict[str, Any], number: int) -> list[Any]:

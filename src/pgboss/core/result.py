@@ -59,11 +59,11 @@ class JobResult(Generic[Result]):
         if job.state == "cancelled":
             raise JobCancelledError(f"Job {job.id} of queue {job.name} was cancelled.", job=job)
         if job.state == "failed":
-            raise JobFailedError(f"Job {job.id} of queue {job.name} failed: {_reason(job.output)}", job=job)
+            raise JobFailedError(f"Job {job.id} of queue {job.name} failed: {reason_of(job.output)}", job=job)
         return self._read(job)
 
 
-def _reason(output: Any) -> str:
+def reason_of(output: Any) -> str:
     """Whatever was stored of why a job failed, in one line: errors have a message, other values are wrapped."""
     wrapped = output.get("value", output) if isinstance(output, dict) else output
     message = wrapped.get("message") if isinstance(wrapped, dict) else wrapped

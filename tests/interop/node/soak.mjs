@@ -74,7 +74,8 @@ async function sendOne (number) {
 
 for (let number = 1; sending; number++) {
   const ids = await sendOne(number).catch(error => { console.error(String(error.message)); return [] })
-  for (const id of ids) appendFileSync(ledger, `${id}\n`)
+  // A line torn by a kill must not run into the next one.
+  for (const id of ids) appendFileSync(ledger, `\n${id}\n`)
   await pause(1000 / rate)
 }
 await told
