@@ -66,9 +66,10 @@ async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, datab
                 # A search leaves its filters open, so PostgreSQL itself plans it anew each time.
                 for mode in ("force_custom_plan",) if what.startswith("find") else get_args(PlanMode):
                     found = explain(database_url, query, mode)
-                    # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap.
+                    # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap,
+                    # and up to PostgreSQL 16 once more.
                     if (
-                        found.rows > 8 * number + 100
+                        found.rows > 9 * number + 100
                         or found.buffers > 80 * number + 2_500
                         or "Seq Scan" in found.paths
                     ):
