@@ -6,19 +6,23 @@ deleted when a walk breaks off stays deleted. On a caller's connection all of it
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
-from pgboss.core.queue import QueueCatalog
+from pgboss.core.queue import QueueCatalog, QueueRef
+from pgboss.core.sqlstate import DEADLOCK_DETECTED
 from pgboss.errors import DatabaseError, ValidationError
 from pgboss.operations.queues import find_queue
 from pgboss.operations.walk import walking
 from pgboss.sql import deletes as sql
+from pgboss.sql.queues import pause
 
 __all__ = ["delete_all_jobs", "delete_jobs", "reduce_counts"]
 
 PARENT_TABLE = "job"
+PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4)
 
 
 def delete_jobs(catalog: QueueCatalog, name: str, which: sql.Which, *, counting: bool) -> Steps[int]:
@@ -34,7 +38,7 @@ def delete_jobs(catalog: QueueCatalog, name: str, which: sql.Which, *, counting:
     after: UUID | None = None
     try:
         while True:
-            batch = (yield walking(sql.delete_batch(queue, which, after))).first() or {}
+            batch = yield from _delete_batch(queue, which, after)
             deleted += int(batch["deleted"])
             retained += int(batch["deleted_retained"])
             after = batch["last_id"]
@@ -48,6 +52,22 @@ def delete_jobs(catalog: QueueCatalog, name: str, which: sql.Which, *, counting:
     if counting:
         yield from reduce_counts(catalog.schema, name, deleted, retained)
     return deleted
+
+
+def _delete_batch(queue: QueueRef, which: sql.Which, after: UUID | None) -> Steps[dict[str, Any]]:
+    """Delete the next batch, again when it ended in a deadlock with whoever settles several of its jobs at once."""
+    for pause_seconds in PAUSES_SECONDS:
+        try:
+            return (yield walking(sql.delete_batch(queue, which, after))).first() or {}
+        except DatabaseError as error:
+            if error.sqlstate != DEADLOCK_DETECTED:
+                raise
+            try:
+                yield pause(pause_seconds)
+            except DatabaseError:
+                # A caller's transaction has ended with the deadlock.
+                raise error from None
+    return (yield walking(sql.delete_batch(queue, which, after))).first() or {}
 
 
 def reduce_counts(schema: SchemaName, name: str, deleted: int, deleted_retained: int) -> Steps[None]:
