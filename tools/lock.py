@@ -21,7 +21,7 @@ import tomllib
 from typing import Any
 
 from prove_postgres import ITS_PYTHON, MAJORS, PACKAGE, lock_of
-from set_up import NODE_FOLDER, RELEASES_FOLDER, ROOT, WEB_FOLDER, find_uv, run_npm
+from set_up import NODE_FOLDERS, ROOT, find_uv, run_npm
 
 LOCKS = ROOT / "locks"
 EDITABLE = "editables"  # What hatchling adds to its own requirements for an editable install.
@@ -43,7 +43,7 @@ def main() -> None:
             renew(project, name, upgrade=options.upgrade)
         for major in MAJORS:
             renew_postgres(major, upgrade=options.upgrade)
-        for folder in (NODE_FOLDER, WEB_FOLDER, RELEASES_FOLDER):
+        for folder in NODE_FOLDERS:
             run_npm("install", "--package-lock-only", folder=folder)
     elif stale := [name for name in PURPOSES if not is_fresh(project, name)]:
         sys.exit(f"Stale: {', '.join(f'locks/{name}.txt' for name in stale)}. Run `make lock`.")

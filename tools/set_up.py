@@ -2,7 +2,6 @@
 
     python3 tools/set_up.py demo    the package, its embedded PostgreSQL and what the example imports
     python3 tools/set_up.py dev     the same, and what the checks and tests need, npm pg-boss among it
-    python3 tools/set_up.py releases    the older pg-boss releases whose schemas we work on and upgrade (for tests)
 
 The Makefile runs it before every target, so it must cost nothing when nothing changed: each part is described by a
 *key* (digests of the locks, the Python, the place), and a stamp beside the installed files holds the key they were
@@ -30,33 +29,34 @@ ENVIRONMENT_PYTHON = ENVIRONMENT / "bin" / "python"
 NODE_FOLDER = ROOT / "tests" / "interop" / "node"
 WEB_FOLDER = ROOT / "tests" / "web" / "node"
 RELEASES_FOLDER = ROOT / "tests" / "interop" / "releases"
+# What npm installs for the checks and tests, and what each is for.
+NODE_FOLDERS = {
+    NODE_FOLDER: "npm pg-boss for the interop tests",
+    RELEASES_FOLDER: "older releases of npm pg-boss, whose schemas are worked on and upgraded",
+    WEB_FOLDER: "what the tests of the dashboard compare with",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Install what the committed locks name.")
-    parser.add_argument("target", choices=["demo", "dev", "releases"])
+    parser.add_argument("target", choices=["demo", "dev"])
     target = parser.parse_args().target
     if is_ready(target):
         return
     try:
         # Two terminals may start at the same moment; the second then finds the work done.
         with only_one_at_a_time():
-            set_up_python("dev" if target == "releases" else target)
+            set_up_python(target)
             if target == "dev":
-                set_up_node(NODE_FOLDER, "npm pg-boss for the interop tests")
-                set_up_node(WEB_FOLDER, "what the tests of the dashboard compare with")
-            elif target == "releases":
-                set_up_node(RELEASES_FOLDER, "older releases of npm pg-boss")
+                for folder, what in NODE_FOLDERS.items():
+                    set_up_node(folder, what)
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         sys.exit(f"Set-up stopped: `{command}` ended with exit code {error.returncode}; its output is above.")
 
 
 def is_ready(target: str) -> bool:
-    if target == "releases":
-        return python_is_ready("dev") and node_is_ready(RELEASES_FOLDER)
-    folders = [] if target == "demo" else [NODE_FOLDER, WEB_FOLDER]
-    return python_is_ready(target) and all(node_is_ready(folder) for folder in folders)
+    return python_is_ready(target) and (target == "demo" or all(map(node_is_ready, NODE_FOLDERS)))
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from support.node import NodeBossFactory
 from support.node_process import NodeProcess
 from support.postgres import sql, sql_value
 from support.put_off import Heard, bam_rows, holding_up_builds, put_off, running
-from support.releases import ReleasedBoss, released_boss, releases
+from support.releases import ReleasedBoss, released_boss
 from support.upkeep import database
 
-__all__ = ["released_boss", "releases"]
+__all__ = ["released_boss"]
 
 pytestmark = pytest.mark.node
 

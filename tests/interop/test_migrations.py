@@ -24,9 +24,9 @@ from support.eventually import eventually
 from support.node import NodeBoss, NodeBossFactory
 from support.operations import run_operation
 from support.postgres import sql, sql_value
-from support.releases import ReleasedBoss, installs, released_boss, releases
+from support.releases import ReleasedBoss, installs, released_boss
 
-__all__ = ["released_boss", "releases"]
+__all__ = ["released_boss"]
 
 pytestmark = pytest.mark.node
 

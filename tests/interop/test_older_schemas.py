@@ -22,10 +22,10 @@ from support.boss import BossFactory
 from support.eventually import eventually
 from support.operations import run_operation
 from support.postgres import sql, sql_value
-from support.releases import SKIPPED_BY_NPM, ReleasedBoss, installs, released_boss, releases
+from support.releases import SKIPPED_BY_NPM, ReleasedBoss, installs, released_boss
 from support.twins import NODE_SCHEMA, OUR_SCHEMA, Twins
 
-__all__ = ["released_boss", "releases"]
+__all__ = ["released_boss"]
 
 pytestmark = pytest.mark.node
 

@@ -1,13 +1,11 @@
 """Older releases of npm pg-boss: what their schemas look like, and instances of them.
 
-``tests/interop/releases`` pins one release for each older version of the schema. They are installed when the first
-test asks for one. No release on npm stopped at versions 28, 44 and 45: there the pinned one rolls its own schema back.
+``tests/interop/releases`` pins one release for each older version of the schema. No release on npm stopped at versions
+28, 44 and 45: there the pinned one rolls its own schema back.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -28,27 +26,20 @@ FIRST_MODERN = 26
 ReleasedBoss: TypeAlias = Callable[..., AbstractAsyncContextManager[NodeBoss]]
 
 
-@pytest.fixture(scope="session")
-def releases() -> Path:
-    """Where the releases lie."""
-    subprocess.run([sys.executable, ROOT / "tools" / "set_up.py", "releases"], check=True, capture_output=True)
-    return FOLDER
-
-
-def main_file(releases: Path, version: int) -> Path | None:
+def main_file(version: int) -> Path | None:
     """What to import for a version of the schema; ``None`` is the pinned release."""
     if version == CURRENT or version in SKIPPED_BY_NPM:
         return None
-    return releases / f"schema-{version}" / ("dist" if version > FIRST_MODERN - 1 else "src") / "index.js"
+    return FOLDER / f"schema-{version}" / ("dist" if version > FIRST_MODERN - 1 else "src") / "index.js"
 
 
 @pytest.fixture
-def released_boss(releases: Path, database_url: str) -> ReleasedBoss:
+def released_boss(database_url: str) -> ReleasedBoss:
     """Instances, started, of the release that installs a version of the schema; for those between, the next one."""
 
     @asynccontextmanager
     async def create(version: int, schema: str = "pgboss", **options: Any) -> AsyncIterator[NodeBoss]:
-        async with NodeProcess(main_file(releases, version)) as process:
+        async with NodeProcess(main_file(version)) as process:
             quiet = {"supervise": False, "schedule": False}
             boss = await NodeBoss.create(process, database_url, schema=schema, **(quiet | options))
             await boss.call("start")
