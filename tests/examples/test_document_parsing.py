@@ -138,6 +138,7 @@ def test_a_missing_file_is_no_fault_of_the_document(tmp_path: Path) -> None:
         read(tmp_path / "not-there-yet.pdf")
 
 
+@pytest.mark.timeout(120)
 def test_nothing_imports_torch(documents: Path) -> None:
     program = f"""
 import sys

@@ -19,7 +19,8 @@ LEASE_SECONDS = 2
 async def leased_queue(boss: PgBoss, url: str) -> None:
     """A queue with a lease shorter than anybody may ask for, so that tests need not wait."""
     await boss.create_queue("jobs", retry_limit=1)
-    sql(url, f"UPDATE pgboss.queue SET heartbeat_seconds = {LEASE_SECONDS}")
+    # Not from the event loop, on which the instance's own upkeep may hold the row.
+    await asyncio.to_thread(sql, url, f"UPDATE pgboss.queue SET heartbeat_seconds = {LEASE_SECONDS}")
 
 
 async def in_state(boss: PgBoss, state: str) -> JobDetails | None:
