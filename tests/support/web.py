@@ -19,10 +19,10 @@ from support.eventually import eventually
 __all__ = ["calling", "serving"]
 
 
-def calling(application: ASGIApp, **options: Any) -> httpx.AsyncClient:
-    """A client whose requests go straight into the application, as if from this machine."""
-    transport = httpx.ASGITransport(application, client=("127.0.0.1", 50_000))
-    return httpx.AsyncClient(transport=transport, base_url="http://localhost", **options)
+def calling(application: ASGIApp, *, address: str = "127.0.0.1", host: str = "localhost") -> httpx.AsyncClient:
+    """A client whose requests go straight into the application, as if from an address, and to a host of that name."""
+    transport = httpx.ASGITransport(application, client=(address, 50_000))
+    return httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
 
 
 @contextmanager

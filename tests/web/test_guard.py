@@ -8,6 +8,7 @@ import pytest
 from pgboss import PgBoss
 from pgboss.web import WebOptions, app
 from pgboss.web.access import ApiKey
+from support.web import calling
 
 KEYS = WebOptions(keys=(ApiKey("grafana", "read", "look-secret"), ApiKey("ci", "full", "full-secret")))
 MAIL = "/api/queues/mail"
@@ -23,8 +24,7 @@ async def ask(
     host: str = "localhost",
     headers: dict[str, str] | None = None,
 ) -> httpx.Response:
-    transport = httpx.ASGITransport(app(boss, options), client=(address, 50_000))
-    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+    async with calling(app(boss, options), address=address, host=host) as client:
         return await client.request(method, path, headers=headers, json={} if method == "PUT" else None)
 
 

@@ -1,5 +1,6 @@
-"""All queues at a glance, those in trouble first: from their rows, recorded figures and instances, never from jobs.
+"""All queues at a glance, those in trouble first: from their rows, recorded figures and instances.
 
+Of jobs only the oldest due one of each queue is looked up, by index; nothing is counted.
 The counts on a queue's row are those of the last upkeep, up to a minute old, so what is called trouble here is, too.
 """
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pgboss.core.names import Lock, SchemaName
+from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps, atomic
 from pgboss.core.wire import dumps
+from pgboss.operations.own_tables import make_sure_of
 from pgboss.sql import audit as sql
-from pgboss.sql import locks
+from pgboss.sql import own_tables
 
 __all__ = ["AuditEntry", "get_audit", "record"]
 
@@ -37,11 +38,7 @@ class AuditEntry:
 @atomic
 def record(schema: SchemaName, *, who: str, action: str, what: Mapping[str, Any]) -> Steps[None]:
     """Add an entry; the table is made when it is missing."""
-    if not (yield sql.table_exists(schema)).scalar():
-        database: str = (yield locks.current_database()).scalar()
-        # Two who create a table at the same moment would be in each other's way, IF NOT EXISTS or not.
-        yield locks.take(schema.lock_key(database, Lock.INSTALL))
-        yield sql.create_table(schema)
+    yield from make_sure_of(schema, sql.TABLE, sql.create_table(schema))
     yield sql.record(schema, who=who, action=action, what_json=dumps(dict(what), what="what was done"))
 
 
@@ -49,7 +46,7 @@ def get_audit(
     schema: SchemaName, *, before: int | None = None, since: datetime | None = None, limit: int = 100
 ) -> Steps[list[AuditEntry]]:
     """What was done, the newest first."""
-    if not (yield sql.table_exists(schema)).scalar():
+    if not (yield own_tables.exists(schema, sql.TABLE)).scalar():
         return []
     rows = yield sql.entries(schema, before=before, since=since, limit=limit)
     return [AuditEntry(**row) for row in rows]

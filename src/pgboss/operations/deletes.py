@@ -56,18 +56,18 @@ def delete_jobs(catalog: QueueCatalog, name: str, which: sql.Which, *, counting:
 
 def _delete_batch(queue: QueueRef, which: sql.Which, after: UUID | None) -> Steps[dict[str, Any]]:
     """Delete the next batch, again when it ended in a deadlock with whoever settles several of its jobs at once."""
-    for pause_seconds in PAUSES_SECONDS:
+    for pause_seconds in (*PAUSES_SECONDS, None):
         try:
             return (yield walking(sql.delete_batch(queue, which, after))).first() or {}
         except DatabaseError as error:
-            if error.sqlstate != DEADLOCK_DETECTED:
+            if error.sqlstate != DEADLOCK_DETECTED or pause_seconds is None:
                 raise
             try:
                 yield pause(pause_seconds)
             except DatabaseError:
                 # A caller's transaction has ended with the deadlock.
                 raise error from None
-    return (yield walking(sql.delete_batch(queue, which, after))).first() or {}
+    raise AssertionError("the last try returns or raises")
 
 
 def reduce_counts(schema: SchemaName, name: str, deleted: int, deleted_retained: int) -> Steps[None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pgboss.core.names import Lock, SchemaName, check_queue_name
+from pgboss.core.names import SchemaName, check_queue_name
 from pgboss.core.pause import Pause, PauseKind
 from pgboss.core.query import Rows, Steps, atomic
 from pgboss.core.queue import QueueCatalog
+from pgboss.operations.own_tables import make_sure_of
 from pgboss.operations.queues import find_queue
-from pgboss.sql import locks
+from pgboss.sql import own_tables
 from pgboss.sql import pauses as sql
 
 __all__ = ["get_pauses", "pause", "pause_queue", "resume", "resume_queue"]
@@ -27,23 +28,19 @@ def resume_queue(schema: SchemaName, name: str) -> Steps[bool]:
 @atomic
 def pause(schema: SchemaName, kind: PauseKind, target: str) -> Steps[Rows]:
     """Have nothing claimed of it; the table is made when it is missing."""
-    if not (yield sql.table_exists(schema)).scalar():
-        database: str = (yield locks.current_database()).scalar()
-        # Two who create a table at the same moment would be in each other's way, IF NOT EXISTS or not.
-        yield locks.take(schema.lock_key(database, Lock.INSTALL))
-        yield sql.create_table(schema)
+    yield from make_sure_of(schema, sql.TABLE, sql.create_table(schema))
     return (yield sql.pause(schema, kind, target))
 
 
 def resume(schema: SchemaName, kind: PauseKind, target: str) -> Steps[bool]:
     """End a pause; whether there was one."""
-    if not (yield sql.table_exists(schema)).scalar():
+    if not (yield own_tables.exists(schema, sql.TABLE)).scalar():
         return False
     return (yield sql.resume(schema, kind, target)).affected > 0
 
 
 def get_pauses(schema: SchemaName) -> Steps[list[Pause]]:
     """What is paused, the earliest first."""
-    if not (yield sql.table_exists(schema)).scalar():
+    if not (yield own_tables.exists(schema, sql.TABLE)).scalar():
         return []
     return [Pause(*row) for row in (yield sql.pauses(schema)).values]

@@ -7,17 +7,16 @@ from datetime import datetime
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 
-__all__ = ["create_table", "entries", "record", "table_exists"]
+__all__ = ["TABLE", "create_table", "entries", "record"]
 
 
-def table_exists(schema: SchemaName) -> Query:
-    return Query("SELECT to_regclass($1::text) IS NOT NULL", (schema.table("py_audit"),))
+TABLE = "py_audit"
 
 
 def create_table(schema: SchemaName) -> Query:
     return Query(
         f"""
-        CREATE TABLE IF NOT EXISTS {schema.table("py_audit")} (
+        CREATE TABLE IF NOT EXISTS {schema.table(TABLE)} (
           id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
           done_on  timestamptz NOT NULL,
           who      text NOT NULL,
@@ -31,7 +30,7 @@ def create_table(schema: SchemaName) -> Query:
 def record(schema: SchemaName, *, who: str, action: str, what_json: str) -> Query:
     return Query(
         f"""
-        INSERT INTO {schema.table("py_audit")} (done_on, who, action, what)
+        INSERT INTO {schema.table(TABLE)} (done_on, who, action, what)
         VALUES ({schema.now}, $1::text, $2::text, $3::jsonb)
         """,
         (who, action, what_json),
@@ -43,7 +42,7 @@ def entries(schema: SchemaName, *, before: int | None, since: datetime | None, l
     return Query(
         f"""
         SELECT id, done_on, who, action, what
-          FROM {schema.table("py_audit")}
+          FROM {schema.table(TABLE)}
          WHERE ($1::bigint IS NULL OR id < $1::bigint) AND ($2::timestamptz IS NULL OR done_on >= $2::timestamptz)
          ORDER BY id DESC
          LIMIT $3::int

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 
-
-def table_exists(schema: SchemaName) -> Query:
-    """Whether the table is there: it is made when something is paused for the first time."""
-    return Query("SELECT to_regclass($1::text) IS NOT NULL", (schema.table("py_pause"),))
+TABLE = "py_pause"
 
 
 def create_table(schema: SchemaName) -> Query:
     return Query(
         f"""
-        CREATE TABLE IF NOT EXISTS {schema.table("py_pause")} (
+        CREATE TABLE IF NOT EXISTS {schema.table(TABLE)} (
             kind       text NOT NULL,
             target     text NOT NULL,
             paused_on  timestamptz NOT NULL,
@@ -28,7 +25,7 @@ def pause(schema: SchemaName, kind: str, target: str) -> Query:
     """Pause something; what is paused already keeps its time."""
     return Query(
         f"""
-        INSERT INTO {schema.table("py_pause")} (kind, target, paused_on)
+        INSERT INTO {schema.table(TABLE)} (kind, target, paused_on)
         VALUES ($1::text, $2::text, {schema.now})
         ON CONFLICT DO NOTHING
         """,
@@ -38,10 +35,10 @@ def pause(schema: SchemaName, kind: str, target: str) -> Query:
 
 def resume(schema: SchemaName, kind: str, target: str) -> Query:
     return Query(
-        f"DELETE FROM {schema.table('py_pause')} WHERE kind = $1::text AND target = $2::text",
+        f"DELETE FROM {schema.table(TABLE)} WHERE kind = $1::text AND target = $2::text",
         (kind, target),
     )
 
 
 def pauses(schema: SchemaName) -> Query:
-    return Query(f"SELECT kind, target, paused_on FROM {schema.table('py_pause')} ORDER BY paused_on, kind, target")
+    return Query(f"SELECT kind, target, paused_on FROM {schema.table(TABLE)} ORDER BY paused_on, kind, target")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from fastapi import FastAPI
 
 from pgboss.boss import PgBoss
@@ -26,7 +28,9 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
         options: who may do what; by default whoever asks from this machine may do everything, and nobody else anything.
     """
     options = options or WebOptions()
-    made = FastAPI(title="pgboss", version=_version(), openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    made = FastAPI(
+        title="pgboss", version=version("pgboss"), openapi_url="/openapi.json", docs_url=None, redoc_url=None
+    )
     made.state.site = Site(boss, name="", query_seconds=options.query_seconds)
     made.state.options = options
     made.include_router(api_router)
@@ -36,9 +40,3 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
     made.add_middleware(Guard, options=options)
     made.add_middleware(SecurityHeaders)
     return made
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("pgboss")

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from pgboss.web.access import Principal
 from pgboss.web.options import WebOptions
-from pgboss.web.problems import Problem
+from pgboss.web.problems import Problem, unauthenticated
 from pgboss.web.site import Site
 
 __all__ = ["AnyReader", "AnySite", "AnyWriter", "Options"]
@@ -27,7 +27,7 @@ def _options(request: Request) -> WebOptions:
 def _reader(request: Request) -> Principal:
     principal: Principal | None = getattr(request.state, "principal", None)
     if principal is None:
-        raise Problem(401, "unauthenticated", "Say who you are: Authorization: Bearer <key>.")
+        raise unauthenticated()
     return principal
 
 

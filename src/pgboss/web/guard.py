@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pgboss.web.access import LOCAL, Principal
 from pgboss.web.options import WebOptions
-from pgboss.web.problems import Problem, answer
+from pgboss.web.problems import Problem, answer, unauthenticated
 
 __all__ = ["OPEN_PATHS", "Guard"]
 
@@ -31,12 +31,6 @@ CLOSED = Problem(
     "closed",
     "No credentials are configured, so only this machine may ask, by a loopback address such as http://localhost. "
     "Configure keys to let others in.",
-)
-UNKNOWN = Problem(
-    401,
-    "unauthenticated",
-    "Say who you are: Authorization: Bearer <key>, or X-API-Key: <key>.",
-    headers={"WWW-Authenticate": "Bearer"},
 )
 FROM_ELSEWHERE = Problem(403, "foreign_origin", "A page of another site may not change anything here.")
 
@@ -62,7 +56,7 @@ class Guard:
         if principal is None:
             path = connection.scope["path"].removeprefix(connection.scope.get("root_path", ""))
             is_closed = self._options.authenticate is None and not self._options.keys
-            return None if path in OPEN_PATHS else CLOSED if is_closed else UNKNOWN
+            return None if path in OPEN_PATHS else CLOSED if is_closed else unauthenticated()
         if connection.scope["method"] in SAFE_METHODS or _shown(connection) is not None:
             return None
         return FROM_ELSEWHERE if _is_from_elsewhere(connection) else None

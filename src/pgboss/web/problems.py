@@ -26,7 +26,7 @@ from pgboss.errors import (
     ValidationError,
 )
 
-__all__ = ["Problem", "ProblemBody", "add_handlers", "answer", "problem_of"]
+__all__ = ["Problem", "ProblemBody", "add_handlers", "answer", "problem_of", "unauthenticated"]
 
 STATEMENT_CANCELLED = "57014"
 
@@ -59,6 +59,12 @@ class Problem(Exception):  # noqa: N818  an answer
         self.error = error
         self.message = message
         self.headers = headers
+
+
+def unauthenticated() -> Problem:
+    """Nobody was recognised, where somebody must be."""
+    message = "Say who you are: Authorization: Bearer <key>, or X-API-Key: <key>."
+    return Problem(401, "unauthenticated", message, headers={"WWW-Authenticate": "Bearer"})
 
 
 def problem_of(error: PgBossError) -> Problem:

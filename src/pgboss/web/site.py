@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from pgboss.boss import PgBoss
 from pgboss.core.names import SchemaName
-from pgboss.core.query import Atomic, Operation, Steps
+from pgboss.core.query import Operation
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
-from pgboss.drivers.runner import arun
+from pgboss.drivers.runner import AsyncSession, arun
 from pgboss.insights import QueueCounts, queue_counts
 from pgboss.operations import audit
 from pgboss.prometheus import WorkerCollector
@@ -66,7 +66,8 @@ class Site:
             DatabaseError: a statement took too long (SQLSTATE 57014), or failed.
         """
         async with self._database.transaction() as opened:
-            return await arun(opened.session, self._limited(operation, read_only=True))
+            await self._limit(opened.session, read_only=True)
+            return await arun(opened.session, operation)
 
     async def run(self, operation: Operation[T], connection: Any) -> T:
         """Run an operation that the client has no call with ``connection=`` for, on the connection of an action."""
@@ -85,14 +86,12 @@ class Site:
             The connection, for ``connection=``.
         """
         async with self._database.transaction() as opened:
-            await opened.session.execute(sql.limit_statements(self._query_seconds, read_only=False))
+            await self._limit(opened.session, read_only=False)
             yield opened.connection
             await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
 
     async def _read_counts(self) -> list[QueueCounts]:
         return await self.read(queue_counts(self.schema))
 
-    def _limited(self, operation: Operation[T], *, read_only: bool) -> Steps[T]:
-        yield sql.limit_statements(self._query_seconds, read_only=read_only)
-        steps = operation.steps if isinstance(operation, Atomic) else operation
-        return (yield from steps)
+    async def _limit(self, session: AsyncSession, *, read_only: bool) -> None:
+        await session.execute(sql.limit_statements(self._query_seconds, read_only=read_only))

@@ -17,6 +17,3 @@ SELECT id, done_on, who, action, what
 -- record
 INSERT INTO "pgboss"."py_audit" (done_on, who, action, what)
 VALUES ("pgboss".job_now(), $1::text, $2::text, $3::jsonb)
-
--- table_exists
-SELECT to_regclass($1::text) IS NOT NULL

@@ -16,6 +16,3 @@ SELECT kind, target, paused_on FROM "pgboss"."py_pause" ORDER BY paused_on, kind
 
 -- resume
 DELETE FROM "pgboss"."py_pause" WHERE kind = $1::text AND target = $2::text
-
--- table_exists
-SELECT to_regclass($1::text) IS NOT NULL

@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from pgboss.core.checks import Policy
 from pgboss.core.queue import Queue
 from pgboss.insights.queues import search_queues
 from pgboss.operations import pauses
 from pgboss.operations.queues import queue_not_found
+from pgboss.web.api.options import CommonOptions
 from pgboss.web.api.paging import Limit
 from pgboss.web.dependencies import AnyReader, AnySite, AnyWriter
 
@@ -26,25 +27,11 @@ __all__ = ["router"]
 router = APIRouter(tags=["queues"])
 
 
-class QueueChanges(BaseModel):
+class QueueChanges(CommonOptions):
     """Options of a queue; ``null`` clears those that may be cleared, and absent ones stay."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    retry_limit: int | None = None
-    retry_delay: int | None = None
-    retry_backoff: bool | None = None
-    retry_delay_max: int | None = None
-    expire_in_seconds: int | None = None
-    retention_seconds: int | None = None
-    delete_after_seconds: int | None = None
-    heartbeat_seconds: int | None = None
-    dead_letter: str | None = None
     warning_queue_size: int | None = None
     notify: bool | None = None
-
-    def given(self) -> dict[str, Any]:
-        return self.model_dump(exclude_unset=True)
 
 
 class QueueOptionsBody(QueueChanges):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pgboss.core.schedule import Missed, ScheduleDetails, send_options_of
 from pgboss.errors import ValidationError
+from pgboss.web.api.options import CommonOptions
 from pgboss.web.api.paging import Limit
 from pgboss.web.dependencies import AnyReader, AnySite, AnyWriter, Options
 from pgboss.web.options import WebOptions
@@ -26,22 +27,11 @@ __all__ = ["router"]
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
 
-class JobOptions(BaseModel):
+class JobOptions(CommonOptions):
     """Options of the jobs that a schedule makes; absent ones are those of the queue."""
-
-    model_config = ConfigDict(extra="forbid")
 
     priority: int | None = None
     start_after: int | str | None = None
-    retry_limit: int | None = None
-    retry_delay: int | None = None
-    retry_backoff: bool | None = None
-    retry_delay_max: int | None = None
-    expire_in_seconds: int | None = None
-    retention_seconds: int | None = None
-    delete_after_seconds: int | None = None
-    heartbeat_seconds: int | None = None
-    dead_letter: str | None = None
     singleton_key: str | None = None
     singleton_seconds: int | None = None
     singleton_next_slot: bool | None = None
@@ -150,7 +140,7 @@ async def put_schedule(
     queue: str, wanted: Wanted, site: AnySite, writer: AnyWriter, options: Options, key: str = ""
 ) -> ScheduleBody:
     """Create a schedule, or replace the one with this queue and key."""
-    given = wanted.options.model_dump(exclude_unset=True)
+    given = wanted.options.given()
     said = {"queue": queue, "key": key, "expression": wanted.expression, "tz": wanted.tz}
     async with site.acting(writer, "schedule", **said) as connection:
         await site.boss.schedule(

@@ -1,0 +1,20 @@
+"""Making the tables that are ours when they are first needed."""
+
+from __future__ import annotations
+
+from pgboss.core.names import Lock, SchemaName
+from pgboss.core.query import Query, Steps
+from pgboss.sql import locks
+from pgboss.sql import own_tables as sql
+
+__all__ = ["make_sure_of"]
+
+
+def make_sure_of(schema: SchemaName, table: str, create_table: Query) -> Steps[None]:
+    """Make a table unless it is there, in the transaction of whoever needs it."""
+    if (yield sql.exists(schema, table)).scalar():
+        return
+    database: str = (yield locks.current_database()).scalar()
+    # Two who create a table at the same moment would be in each other's way, IF NOT EXISTS or not.
+    yield locks.take(schema.lock_key(database, Lock.INSTALL))
+    yield create_table

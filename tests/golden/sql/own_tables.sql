@@ -1,0 +1,2 @@
+-- exists
+SELECT to_regclass($1::text) IS NOT NULL
