@@ -12,16 +12,8 @@ from starlette.responses import HTMLResponse
 
 __all__ = ["NAVIGATION", "page"]
 
-NAVIGATION = (
-    ("overview", "/", "Overview"),
-    ("queues", "/queues", "Queues"),
-    ("jobs", "/jobs", "Jobs"),
-    ("failures", "/failures", "Failures"),
-    ("schedules", "/schedules", "Schedules"),
-    ("workers", "/workers", "Workers"),
-    ("warnings", "/warnings", "Warnings"),
-    ("send", "/send", "Send"),
-)
+# Name, path and label of each page there is.
+NAVIGATION = (("overview", "/", "Overview"),)
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
