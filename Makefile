@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # Most tests wait for servers and processes, so that a machine of two cores takes four at a time.
 WORKERS ?= 4
+# How often a failed test is tried again; those that it took are listed as RERUN, and each is a defect to be found.
+RERUNS ?= 1
 ARGS ?=
 
 # Old Pythons could not even read the tools, so they are asked their age first.
@@ -28,7 +30,7 @@ demo: ## Run the document platform of examples/ on real documents
 
 test: ## Run the tests (all but the long proofs)
 	$(SET_UP) dev
-	@$(BIN)/pytest -m "not prove" -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/pytest -m "not prove" -n $(WORKERS) --dist worksteal --reruns $(RERUNS) $(ARGS)
 
 prove: ## Run the long proofs, and the suites on every supported PostgreSQL
 	$(SET_UP) dev

@@ -93,6 +93,26 @@ async def test_it_waits_for_a_table_in_use_and_holds_nobody_up(boss: PgBoss, dat
     assert await boss.get_queue("jobs") is None
 
 
+async def test_a_job_that_is_committed_while_it_deletes(boss: PgBoss, database_url: str) -> None:
+    """The queue's jobs are gone, its row not yet, and a job comes in that names it; the next try takes both."""
+    await boss.create_queue("jobs")
+    async with (
+        await psycopg.AsyncConnection.connect(database_url) as sender,
+        await psycopg.AsyncConnection.connect(database_url) as monitor,
+    ):
+        await boss.send("jobs", connection=sender)
+        await monitor.execute("SELECT FROM pgboss.queue WHERE name = 'jobs' FOR NO KEY UPDATE")
+        deleting = asyncio.create_task(boss.delete_queue("jobs"))
+        await eventually(
+            lambda: sql_value(database_url, "SELECT true FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        )
+        await sender.commit()
+        await monitor.rollback()
+        await asyncio.wait_for(deleting, 10)
+    assert await boss.get_queue("jobs") is None
+    assert sql_value(database_url, "SELECT count(*) FROM pgboss.job") == 0
+
+
 async def test_it_gives_up_on_a_table_that_stays_in_use(
     boss: PgBoss, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,8 @@ from support.node import connection_options
 from support.node_process import FOLDER, node_binary
 from support.postgres import sql
 
-pytestmark = pytest.mark.node
+# A rule that was broken once is broken: no second try.
+pytestmark = [pytest.mark.node, pytest.mark.flaky(reruns=0)]
 
 LONG_LINE_BYTES = 1024 * 1024
 LOOK_SECONDS = 0.1

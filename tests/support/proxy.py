@@ -85,6 +85,7 @@ class Proxy:
         """Refuse new connections and break those there are."""
         if self._server is not None:
             self._server.close()
+            self._server = None
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -107,15 +108,20 @@ class Proxy:
         self._flowing.set()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            # It came in before the door was shut, and is told of after.
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        # Also when it is ended before it has begun, or while it reaches for the server.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             up_reader, up_writer = await self._reach()
         except OSError:
-            writer.close()
             return
         link = _Link(writer.get_extra_info("socket"))
         self._links.add(link)
@@ -126,7 +132,6 @@ class Proxy:
                 way.cancel()
         finally:
             self._links.discard(link)
-            writer.transport.abort()
             up_writer.transport.abort()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -15,6 +15,7 @@ __all__ = [
     "INSUFFICIENT_PRIVILEGE",
     "IN_FAILED_TRANSACTION",
     "LOCK_NOT_AVAILABLE",
+    "RESTRICT_VIOLATION",
     "SERIALIZATION_FAILURE",
     "UNDEFINED_TABLE",
     "UNIQUE_VIOLATION",
@@ -24,6 +25,8 @@ __all__ = [
 ACTIVE_TRANSACTION: Final = "25001"
 """A command that must not stand in a transaction was given in one."""
 DEPENDENTS_EXIST: Final = "2BP01"
+RESTRICT_VIOLATION: Final = "23001"
+"""What a foreign key with ON DELETE RESTRICT gives from PostgreSQL 18 on; before, it was FOREIGN_KEY_VIOLATION."""
 FOREIGN_KEY_VIOLATION: Final = "23503"
 UNIQUE_VIOLATION: Final = "23505"
 CHECK_VIOLATION: Final = "23514"

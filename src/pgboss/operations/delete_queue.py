@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pgboss.core.names import Lock, SchemaName, check_queue_name
 from pgboss.core.query import Rows, Steps, atomic
 from pgboss.core.queue import QueueCatalog
-from pgboss.core.sqlstate import DEADLOCK_DETECTED, FOREIGN_KEY_VIOLATION, LOCK_NOT_AVAILABLE
+from pgboss.core.sqlstate import DEADLOCK_DETECTED, FOREIGN_KEY_VIOLATION, LOCK_NOT_AVAILABLE, RESTRICT_VIOLATION
 from pgboss.errors import ConflictError, DatabaseError, QueueNotFoundError
 from pgboss.operations.deletes import delete_jobs
 from pgboss.operations.queues import holding_lock
@@ -27,7 +27,7 @@ SHORTEST_PAUSE_SECONDS = 0.025
 LONGEST_PAUSE_SECONDS = 0.4
 
 # A lock that somebody holds, and a job sent (or a dead letter link made) between our look and the deletion.
-_IN_THE_WAY = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, FOREIGN_KEY_VIOLATION}
+_IN_THE_WAY = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, FOREIGN_KEY_VIOLATION, RESTRICT_VIOLATION}
 
 
 def delete_queue(catalog: QueueCatalog, name: str) -> Steps[None]:
