@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import httpx
 import uvicorn
@@ -16,7 +17,26 @@ from pgboss import PgBoss
 from pgboss.web import WebOptions, app
 from support.eventually import eventually
 
-__all__ = ["calling", "serving"]
+__all__ = ["LOOKING", "calling", "filled", "reads", "routes", "serving"]
+
+LOOKING = {"/api/schedules/preview", "/api/redrive-preview/{queue}"}
+"""They only look, and are no GET."""
+
+
+def routes() -> list[tuple[str, str]]:
+    """Every method and path of the API's own document, so that a new one is asked without being listed."""
+    document = app(PgBoss("postgresql://nowhere/nothing", work=False)).openapi()
+    return [(method, path) for path, methods in document["paths"].items() for method in methods]
+
+
+def reads() -> list[tuple[str, str]]:
+    """Those of them that change nothing."""
+    return [(method, path) for method, path in routes() if method == "get" or path in LOOKING]
+
+
+def filled(path: str) -> str:
+    """The path with a queue and an id in it."""
+    return path.replace("{id}", str(UUID(int=1))).replace("{name}", "mail").replace("{queue}", "mail")
 
 
 def calling(application: ASGIApp, *, address: str = "127.0.0.1", host: str = "localhost") -> httpx.AsyncClient:

@@ -5,27 +5,13 @@ The routes are those of the document itself, so a new one is asked without being
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from pgboss import PgBoss
 from pgboss.web import Principal, WebOptions, app
-from support.web import calling
+from support.web import LOOKING, calling, filled, routes
 
 OPEN = {"/health", "/ready"}
-# They only look, and have a body.
-LOOKING = {"/api/schedules/preview", "/api/redrive-preview/{queue}"}
-ID = UUID(int=1)
-
-
-def routes() -> list[tuple[str, str]]:
-    document = app(PgBoss("postgresql://nowhere/nothing", work=False)).openapi()
-    return [(method, path) for path, methods in document["paths"].items() for method in methods]
-
-
-def filled(path: str) -> str:
-    return path.replace("{id}", str(ID)).replace("{name}", "mail").replace("{queue}", "mail")
 
 
 @pytest.mark.parametrize(("method", "path"), routes())

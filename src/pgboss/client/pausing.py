@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from pgboss.client.base import ClientBase
+from pgboss.client.base import ClientBase, Connection
 from pgboss.core.checks import as_uuid
 from pgboss.core.pause import Pause
 from pgboss.core.target import QueueLike, queue_name
@@ -42,6 +42,6 @@ class PauseCalls(ClientBase):
         """Let an instance claim jobs again; whether it was paused."""
         return await self._run(operations.resume(self.schema, "instance", str(as_uuid("id", id))))
 
-    async def get_pauses(self) -> list[Pause]:
+    async def get_pauses(self, *, connection: Connection | None = None) -> list[Pause]:
         """Read which queues and instances are paused, the earliest first."""
-        return await self._run(operations.get_pauses(self.schema))
+        return await self._run(operations.get_pauses(self.schema), connection)

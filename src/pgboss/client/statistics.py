@@ -30,13 +30,14 @@ class StatisticsCalls(ClientBase):
         aggregate: Aggregate = "max",
         force: bool = False,
         percentiles: Sequence[float] | None = None,
+        connection: Connection | None = None,
     ) -> list[QueueStats]:
         """Read a queue's figures over time, newest first.
 
         They are recorded once a minute by instances with ``persist_queue_stats``. An instance without it gets one
         figure: the counts on the queue's row, which are counted anew when they are more than an hour old. A client that
         is no instance, as ``SyncPgBoss``, reads what was recorded if there is anything, and else that one figure.
-        Runs outside of any transaction of yours. (docs/compatibility.md, "Statistics")
+        (docs/compatibility.md, "Statistics")
 
         Args:
             queue: the queue.
@@ -49,13 +50,14 @@ class StatisticsCalls(ClientBase):
             aggregate: ``max``, ``min`` or ``avg``.
             force: with nothing recorded: count anew, unless that was done within the last minute.
             percentiles: also read these, such as ``[50, 95]``, from the times that jobs waited and ran.
+            connection: the caller's connection; what is counted anew is then written by your transaction.
 
         Raises:
             QueueNotFoundError: the queue does not exist.
             ValidationError: something is out of its range.
         """
         request = StatsRequest(from_, to, limit, bucket_seconds, max_data_points, aggregate, force, percentiles)
-        return await self._run(get_queue_stats(self.schema, queue_name(queue), request, self._stats_source))
+        return await self._run(get_queue_stats(self.schema, queue_name(queue), request, self._stats_source), connection)
 
     async def get_warnings(
         self,

@@ -9,7 +9,7 @@ from uuid import UUID
 from pgboss.core.checks import as_uuid
 from pgboss.core.instance import Instance
 from pgboss.operations import instances as operations
-from pgboss.sync.base import ClientBase
+from pgboss.sync.base import ClientBase, Connection
 
 __all__ = ["InstanceCalls"]
 
@@ -17,7 +17,9 @@ __all__ = ["InstanceCalls"]
 class InstanceCalls(ClientBase):
     """Who is there."""
 
-    def get_instances(self, *, limit: int = 1000, after: UUID | str | None = None) -> list[Instance]:
+    def get_instances(
+        self, *, limit: int = 1000, after: UUID | str | None = None, connection: Connection | None = None
+    ) -> list[Instance]:
         """Read which processes of Python's and Node's share this schema, in the order in which they started.
 
         Those that ran lately are there, too: they are ``live`` no more.
@@ -25,11 +27,11 @@ class InstanceCalls(ClientBase):
         Args:
             limit: at most this many, from 1 to 100,000.
             after: continue behind this instance: the last one of the page before.
+            connection: the caller's connection.
 
         Raises:
             ValidationError: the limit is out of range, or ``after`` names an instance whose row is gone.
             SchemaVersionError: the schema is older than the registry of instances.
         """
-        return self._run(
-            operations.get_instances(self.schema, limit=limit, after=None if after is None else as_uuid("after", after))
-        )
+        last = None if after is None else as_uuid("after", after)
+        return self._run(operations.get_instances(self.schema, limit=limit, after=last), connection)

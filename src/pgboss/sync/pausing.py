@@ -10,7 +10,7 @@ from pgboss.core.checks import as_uuid
 from pgboss.core.pause import Pause
 from pgboss.core.target import QueueLike, queue_name
 from pgboss.operations import pauses as operations
-from pgboss.sync.base import ClientBase
+from pgboss.sync.base import ClientBase, Connection
 
 __all__ = ["PauseCalls"]
 
@@ -44,6 +44,6 @@ class PauseCalls(ClientBase):
         """Let an instance claim jobs again; whether it was paused."""
         return self._run(operations.resume(self.schema, "instance", str(as_uuid("id", id))))
 
-    def get_pauses(self) -> list[Pause]:
+    def get_pauses(self, *, connection: Connection | None = None) -> list[Pause]:
         """Read which queues and instances are paused, the earliest first."""
-        return self._run(operations.get_pauses(self.schema))
+        return self._run(operations.get_pauses(self.schema), connection)

@@ -65,12 +65,25 @@ class Site:
         Raises:
             DatabaseError: a statement took too long (SQLSTATE 57014), or failed.
         """
+        async with self.reading() as connection:
+            return await self.run(operation, connection)
+
+    @asynccontextmanager
+    async def reading(self, *, may_count: bool = False) -> AsyncIterator[Any]:
+        """A transaction in which each statement is held to the limit, and which cannot write.
+
+        Args:
+            may_count: it can: counts of a queue that are too old are taken anew when they are asked for.
+
+        Yields:
+            The connection, for ``connection=``.
+        """
         async with self._database.transaction() as opened:
-            await self._limit(opened.session, read_only=True)
-            return await arun(opened.session, operation)
+            await self._limit(opened.session, read_only=not may_count)
+            yield opened.connection
 
     async def run(self, operation: Operation[T], connection: Any) -> T:
-        """Run an operation that the client has no call with ``connection=`` for, on the connection of an action."""
+        """Run an operation that the client has no call for, on the connection of :meth:`reading` or :meth:`acting`."""
         return await self._database.run(operation, connection)
 
     @asynccontextmanager

@@ -43,13 +43,16 @@ class Build(BaseModel):
 @router.get("/status")
 async def get_status(site: AnySite, reader: AnyReader) -> list[BuildStatus]:
     """How many commands have which status."""
-    found = await site.boss.get_bam_status()
+    async with site.reading() as connection:
+        found = await site.boss.get_bam_status(connection=connection)
     return [BuildStatus(status=one.status, count=one.count, last_created_at=one.last_created_on) for one in found]
 
 
 @router.get("")
 async def list_builds(site: AnySite, reader: AnyReader, after: UUID | None = None, limit: Limit = 100) -> list[Build]:
     """Commands by version and in the order in which they are run, behind the one with the id ``after``."""
+    async with site.reading() as connection:
+        found = await site.boss.get_bam_entries(limit=limit, after=after, connection=connection)
     return [
         Build(
             id=one.id,
@@ -64,5 +67,5 @@ async def list_builds(site: AnySite, reader: AnyReader, after: UUID | None = Non
             started_at=one.started_on,
             completed_at=one.completed_on,
         )
-        for one in await site.boss.get_bam_entries(limit=limit, after=after)
+        for one in found
     ]

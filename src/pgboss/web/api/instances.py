@@ -54,7 +54,9 @@ async def list_instances(
     site: AnySite, reader: AnyReader, after: UUID | None = None, limit: Limit = 100
 ) -> list[InstanceBody]:
     """Instances in the order in which they started, behind the one with the id ``after``."""
-    return [_body(one) for one in await site.boss.get_instances(limit=limit, after=after)]
+    async with site.reading() as connection:
+        found = await site.boss.get_instances(limit=limit, after=after, connection=connection)
+    return [_body(one) for one in found]
 
 
 @router.post("/instances/{id}/pause", status_code=204)
@@ -74,7 +76,8 @@ async def resume_instance(id: UUID, site: AnySite, writer: AnyWriter) -> Resumed
 @router.get("/pauses")
 async def list_pauses(site: AnySite, reader: AnyReader) -> list[PauseBody]:
     """Which queues and instances are paused, the earliest first."""
-    found = await site.boss.get_pauses()
+    async with site.reading() as connection:
+        found = await site.boss.get_pauses(connection=connection)
     return [PauseBody(kind=one.kind, target=one.target, paused_at=one.paused_on) for one in found]
 
 

@@ -77,7 +77,8 @@ async def get_job(
     queue: Annotated[str | None, Query(description="Its queue; only needed where two queues use one id.")] = None,
 ) -> JobFull | JobSummary:
     """One job by its id."""
-    job = await site.boss.get_job(id, queue=queue)
+    async with site.reading() as connection:
+        job = await site.boss.get_job(id, queue=queue, connection=connection)
     if job is None:
         raise Problem(404, "job_not_found", f"There is no job {id}.")
     return _full(job, options) if full else JobSummary(**_summary(job, options))

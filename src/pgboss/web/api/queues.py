@@ -138,7 +138,8 @@ async def list_queues(
 @router.get("/queues/{name:path}")
 async def get_queue(name: str, site: AnySite, reader: AnyReader) -> QueueBody:
     """One queue."""
-    queue = await site.boss.get_queue(name)
+    async with site.reading() as connection:
+        queue = await site.boss.get_queue(name, connection=connection)
     if queue is None:
         raise queue_not_found(name)
     return _body(queue)
@@ -213,16 +214,18 @@ async def get_queue_stats(
     percentiles: Annotated[list[float] | None, Query()] = None,
 ) -> list[Figures]:
     """A queue's figures over time, newest first, each with the percentiles asked for."""
-    found = await site.boss.get_queue_stats(
-        name,
-        from_=start,
-        to=end,
-        limit=limit,
-        bucket_seconds=bucket_seconds,
-        max_data_points=max_data_points,
-        aggregate=aggregate,
-        percentiles=percentiles,
-    )
+    async with site.reading(may_count=True) as connection:
+        found = await site.boss.get_queue_stats(
+            name,
+            from_=start,
+            to=end,
+            limit=limit,
+            bucket_seconds=bucket_seconds,
+            max_data_points=max_data_points,
+            aggregate=aggregate,
+            percentiles=percentiles,
+            connection=connection,
+        )
     return [Figures.model_validate(asdict(one) | {"captured_at": one.captured_on}) for one in found]
 
 
@@ -231,7 +234,8 @@ async def get_blocked_keys(
     name: str, site: AnySite, reader: AnyReader, after: str | None = None, limit: Limit = 1000
 ) -> list[str]:
     """The keys of a ``key_strict_fifo`` queue that stand still because a job of theirs has failed."""
-    return await site.boss.get_blocked_keys(name, limit=limit, after=after)
+    async with site.reading() as connection:
+        return await site.boss.get_blocked_keys(name, limit=limit, after=after, connection=connection)
 
 
 async def _must_exist(site: AnySite, name: str, connection: Any) -> None:

@@ -58,5 +58,6 @@ async def redrive(queue: str, filters: Filters, site: AnySite, writer: AnyWriter
 @router.post("/redrive-preview/{queue:path}")
 async def preview_redrive(queue: str, filters: Filters, site: AnySite, reader: AnyReader) -> Preview:
     """Count what a redrive would move, and where to, without moving anything."""
-    found = await site.boss.preview_redrive(queue, **filters.given())
+    async with site.reading() as connection:
+        found = await site.boss.preview_redrive(queue, connection=connection, **filters.given())
     return Preview(total=found.total, destinations=dict(found.destinations), unroutable=found.unroutable)

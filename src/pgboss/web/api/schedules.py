@@ -95,7 +95,9 @@ async def list_schedules(
 ) -> list[ScheduleBody]:
     """Schedules in the order of queue and key, behind the one with ``after_queue`` and ``after_key``."""
     after = None if after_queue is None else (after_queue, after_key)
-    return [_body(one, options) for one in await site.boss.get_schedules(queue, after=after, limit=limit)]
+    async with site.reading() as connection:
+        found = await site.boss.get_schedules(queue, after=after, limit=limit, connection=connection)
+    return [_body(one, options) for one in found]
 
 
 @router.post("/preview")
@@ -107,7 +109,8 @@ async def preview_schedule(
     count: Annotated[int, Query(ge=1, le=1000)] = 10,
 ) -> list[datetime]:
     """The next occurrences of an expression; nothing is stored."""
-    return await site.boss.preview_schedule(expression, tz=tz, count=count)
+    async with site.reading() as connection:
+        return await site.boss.preview_schedule(expression, tz=tz, count=count, connection=connection)
 
 
 @router.post("/pause")
@@ -132,7 +135,9 @@ async def run_schedule(place: Place, site: AnySite, writer: AnyWriter) -> Sent:
 @router.get("/{queue:path}")
 async def get_schedule(queue: str, site: AnySite, reader: AnyReader, options: Options, key: str = "") -> ScheduleBody:
     """The schedule of a queue with this key."""
-    return _body(await _found(site, Place(queue=queue, key=key), None), options)
+    async with site.reading() as connection:
+        found = await _found(site, Place(queue=queue, key=key), connection)
+    return _body(found, options)
 
 
 @router.put("/{queue:path}")

@@ -42,6 +42,8 @@ async def list_warnings(
 ) -> list[WarningBody]:
     """Warnings, newest first; ``before_at`` and ``before_id`` are those of the last one of the page before."""
     before = _place(before_at, before_id)
+    async with site.reading() as connection:
+        found = await site.boss.get_warnings(type, limit=limit, before=before, connection=connection)
     return [
         WarningBody(
             id=one.id,
@@ -50,7 +52,7 @@ async def list_warnings(
             data=redacted(one.data, options.redact),
             created_at=one.created_on,
         )
-        for one in await site.boss.get_warnings(type, limit=limit, before=before)
+        for one in found
     ]
 
 
