@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from secrets import token_urlsafe
 
 from fastapi import FastAPI
 
 from pgboss.boss import PgBoss
+from pgboss.web.answers import add_handlers
 from pgboss.web.api import api_router, health_router
+from pgboss.web.cookies import SignedCookie
 from pgboss.web.dashboard import add_dashboard
 from pgboss.web.guard import Guard
 from pgboss.web.headers import SecurityHeaders
 from pgboss.web.options import WebOptions
-from pgboss.web.problems import add_handlers
+from pgboss.web.sessions import Sessions
 from pgboss.web.site import Site
 
 __all__ = ["app"]
+
+FLASH_SECONDS = 60
+"""What a change has to say is to be seen on the page that follows it, and no later."""
 
 
 def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
@@ -31,12 +37,19 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
     made = FastAPI(
         title="pgboss", version=version("pgboss"), openapi_url="/openapi.json", docs_url=None, redoc_url=None
     )
+    # Without a secret of theirs, whoever starts this process anew asks everybody to log in again.
+    secret = options.session_secret or token_urlsafe(32)
+    sessions = Sessions(options.keys, secret=secret, seconds=options.session_seconds, path=options.session_path)
     made.state.site = Site(boss, name="", query_seconds=options.query_seconds)
+    made.state.sites = ()
     made.state.options = options
+    made.state.sessions = sessions
+    made.state.has_login = bool(options.keys) and options.authenticate is None
+    made.state.flashes = SignedCookie("pgboss_flash", secret, seconds=FLASH_SECONDS)
     made.include_router(api_router)
     made.include_router(health_router)
     add_dashboard(made)
     add_handlers(made)
-    made.add_middleware(Guard, options=options)
+    made.add_middleware(Guard, options=options, sessions=sessions)
     made.add_middleware(SecurityHeaders)
     return made

@@ -9,9 +9,10 @@ from fastapi import Depends, Request
 from pgboss.web.access import Principal
 from pgboss.web.options import WebOptions
 from pgboss.web.problems import Problem, unauthenticated
+from pgboss.web.sessions import Sessions
 from pgboss.web.site import Site
 
-__all__ = ["AnyReader", "AnySite", "AnyWriter", "Options"]
+__all__ = ["AnyReader", "AnySessions", "AnySite", "AnyWriter", "Options"]
 
 
 def _site(request: Request) -> Site:
@@ -22,6 +23,11 @@ def _site(request: Request) -> Site:
 def _options(request: Request) -> WebOptions:
     options: WebOptions = request.app.state.options
     return options
+
+
+def _sessions(request: Request) -> Sessions:
+    sessions: Sessions = request.app.state.sessions
+    return sessions
 
 
 def _reader(request: Request) -> Principal:
@@ -38,6 +44,7 @@ def _writer(principal: Annotated[Principal, Depends(_reader)]) -> Principal:
 
 
 AnySite: TypeAlias = Annotated[Site, Depends(_site)]
+AnySessions: TypeAlias = Annotated[Sessions, Depends(_sessions)]
 AnyReader: TypeAlias = Annotated[Principal, Depends(_reader)]
 """Somebody who may look: for routes that show something."""
 AnyWriter: TypeAlias = Annotated[Principal, Depends(_writer)]

@@ -1,8 +1,12 @@
 """Lets requests in, or not: who asks is found out before anything else looks at a request.
 
-Where there are credentials, whoever shows one is let in. Where there are none, only this machine is: the address must
-be a loopback one, and so must the name that was asked for, because a page of somebody else's may have its own name lead
-here. And nobody's browser changes anything here on behalf of another site's page.
+Where there are credentials, whoever shows one is let in, and so is the browser of whoever has logged in with one. Where
+there are none, only this machine is: the address must be a loopback one, and so must the name that was asked for,
+because a page of somebody else's may have its own name lead here.
+
+And nobody's browser changes anything here on behalf of another site's page: the browser itself must not say that it
+does, and what a session lets in must show that session's token. Pages take it from their forms
+(``dashboard/changes.py``); the API takes it from a header.
 """
 
 from __future__ import annotations
@@ -11,17 +15,21 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pgboss.web.access import LOCAL, Principal
+from pgboss.web.access import LOCAL, ApiKey, Principal, key_with
+from pgboss.web.answers import answer
 from pgboss.web.options import WebOptions
-from pgboss.web.problems import Problem, answer, unauthenticated
+from pgboss.web.problems import Problem, unauthenticated
+from pgboss.web.sessions import Session, Sessions
 
-__all__ = ["OPEN_PATHS", "Guard"]
+__all__ = ["OPEN_PATHS", "TOKEN_HEADER", "Guard"]
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
 """What anybody may ask: whoever watches over the process has no credentials."""
+
+TOKEN_HEADER = "x-csrf-token"  # noqa: S105  the name of a header
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FOREIGN = frozenset({"cross-site", "same-site"})
@@ -33,49 +41,78 @@ CLOSED = Problem(
     "Configure keys to let others in.",
 )
 FROM_ELSEWHERE = Problem(403, "foreign_origin", "A page of another site may not change anything here.")
+NO_TOKEN = Problem(403, "no_token", "A browser that has logged in must send the token of its session: X-CSRF-Token.")
 
 
 class Guard:
-    """Puts the principal into ``request.state.principal``, and answers those who may not ask."""
+    """Puts ``principal``, ``session`` and ``csrf_token`` into ``request.state``, and answers those who may not ask."""
 
-    def __init__(self, app: ASGIApp, *, options: WebOptions) -> None:
+    def __init__(self, app: ASGIApp, *, options: WebOptions, sessions: Sessions) -> None:
         self._app = app
         self._options = options
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        connection = HTTPConnection(scope)
-        principal = self._principal(connection)
-        scope.setdefault("state", {})["principal"] = principal
-        refusal = self._refusal(connection, principal)
-        await (self._app if refusal is None else answer(refusal))(scope, receive, send)
+        request = Request(scope)
+        session = self._session(request)
+        principal = self._principal(request, session)
+        state = request.state
+        state.principal, state.session = principal, session
+        state.csrf_token = self._token(principal, session)
+        refusal = self._refusal(request)
+        await (self._app if refusal is None else answer(request, refusal))(scope, receive, send)
 
-    def _refusal(self, connection: HTTPConnection, principal: Principal | None) -> Problem | None:
-        if principal is None:
-            path = connection.scope["path"].removeprefix(connection.scope.get("root_path", ""))
+    def _refusal(self, request: Request) -> Problem | None:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if request.state.principal is None and not self._is_open(path):
             is_closed = self._options.authenticate is None and not self._options.keys
-            return None if path in OPEN_PATHS else CLOSED if is_closed else unauthenticated()
-        if connection.scope["method"] in SAFE_METHODS or _shown(connection) is not None:
+            return CLOSED if is_closed else unauthenticated()
+        if request.method in SAFE_METHODS:
             return None
-        return FROM_ELSEWHERE if _is_from_elsewhere(connection) else None
+        if _is_from_elsewhere(request):
+            return FROM_ELSEWHERE
+        return None if self._may_be_meant(request, path) else NO_TOKEN
 
-    def _principal(self, connection: HTTPConnection) -> Principal | None:
-        found = self._found(connection)
+    def _is_open(self, path: str) -> bool:
+        has_login = self._options.keys and self._options.authenticate is None
+        return path in OPEN_PATHS or bool(has_login and (path == "/login" or path.startswith("/static/")))
+
+    def _may_be_meant(self, request: Request, path: str) -> bool:
+        """Whether no other page can be behind a change; the dashboard looks at what its forms hold by itself."""
+        if request.state.session is None or not path.startswith("/api/"):
+            return True
+        return compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), request.state.csrf_token.encode())
+
+    def _session(self, connection: HTTPConnection) -> Session | None:
+        """The browser's session, where it is that which lets in."""
+        is_asked = self._options.authenticate is None and self._options.keys and _shown(connection) is None
+        return self._sessions.found(connection) if is_asked else None
+
+    def _token(self, principal: Principal | None, session: Session | None) -> str:
+        if session is not None:
+            return self._sessions.token(session.id)
+        return "" if principal is None else self._sessions.token(f"principal {principal.name}")
+
+    def _principal(self, connection: HTTPConnection, session: Session | None) -> Principal | None:
+        found = self._found(connection, session)
         if found is not None and self._options.read_only:
             return Principal(found.name, "read")
         return found
 
-    def _found(self, connection: HTTPConnection) -> Principal | None:
+    def _found(self, connection: HTTPConnection, session: Session | None) -> Principal | None:
         if self._options.authenticate is not None:
             return self._options.authenticate(connection)
         if not self._options.keys:
             return LOCAL if _is_this_machine(connection) else None
-        shown = (_shown(connection) or "").encode()
-        # All of them, whichever fits: how long it takes tells nothing.
-        fitting = [key for key in self._options.keys if compare_digest(key.secret.encode(), shown)]
-        return Principal(fitting[0].name, fitting[0].right) if fitting else None
+        key = self._key(connection, session)
+        return None if key is None else Principal(key.name, key.right)
+
+    def _key(self, connection: HTTPConnection, session: Session | None) -> ApiKey | None:
+        shown = _shown(connection)
+        return self._sessions.key_of(session) if shown is None else key_with(shown, self._options.keys)
 
 
 def _shown(connection: HTTPConnection) -> str | None:
@@ -106,8 +143,10 @@ def _is_loopback(host: str) -> bool:
 
 def _is_from_elsewhere(connection: HTTPConnection) -> bool:
     """Whether a browser says that the page behind the request is not of this address."""
-    if connection.headers.get("sec-fetch-site") in FOREIGN:
-        return True
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in FOREIGN
+    # Where a connection is neither encrypted nor to this machine, browsers say no more than this.
     origin = connection.headers.get("origin")
     if origin is None:
         return False

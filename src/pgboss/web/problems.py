@@ -1,18 +1,13 @@
-"""How errors come out of the API: a status, and JSON that says what was wrong and what to do.
+"""What goes wrong, in terms of HTTP: a status, a kind, and sentences that say what was wrong and what to do.
 
-Every answer that is not a success has the body ``{"error": "<kind>", "message": "<sentences>"}``, with ``details``
-where several things were wrong at once.
+How a problem is answered, as JSON or as a page, is the business of ``answers.py``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from pgboss.errors import (
     ConflictError,
@@ -26,7 +21,7 @@ from pgboss.errors import (
     ValidationError,
 )
 
-__all__ = ["Problem", "ProblemBody", "add_handlers", "answer", "problem_of", "unauthenticated"]
+__all__ = ["Problem", "ProblemBody", "problem_of", "unauthenticated"]
 
 STATEMENT_CANCELLED = "57014"
 
@@ -53,12 +48,21 @@ class ProblemBody(BaseModel):
 class Problem(Exception):  # noqa: N818  an answer
     """Ends a request with a status and a sentence."""
 
-    def __init__(self, status: int, error: str, message: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        details: list[str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error = error
         self.message = message
         self.headers = headers
+        self.details = details
 
 
 def unauthenticated() -> Problem:
@@ -75,36 +79,3 @@ def problem_of(error: PgBossError) -> Problem:
         ((status, kind) for known, status, kind in _STATUS_OF if isinstance(error, known)), (500, "failed")
     )
     return Problem(status, kind, str(error))
-
-
-def add_handlers(app: FastAPI) -> None:
-    """Have an application answer with problems."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(PgBossError, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-
-
-async def _problem(request: Request, error: Any) -> JSONResponse:
-    return answer(error)
-
-
-async def _ours(request: Request, error: Any) -> JSONResponse:
-    return answer(problem_of(error))
-
-
-async def _invalid(request: Request, error: Any) -> JSONResponse:
-    details = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-    body = ProblemBody(error="invalid", message="The request is not as it should be.", details=details)
-    return JSONResponse(body.model_dump(), 422)
-
-
-async def _http(request: Request, error: Any) -> JSONResponse:
-    kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return answer(Problem(error.status_code, kind, str(error.detail), headers=error.headers))
-
-
-def answer(problem: Problem) -> JSONResponse:
-    """The response that tells of a problem."""
-    body = ProblemBody(error=problem.error, message=problem.message)
-    return JSONResponse(body.model_dump(exclude_none=True), problem.status, headers=problem.headers)

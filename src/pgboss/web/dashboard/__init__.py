@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from pgboss.web.dashboard import overview
+from pgboss.web.dashboard import login, overview
 
 __all__ = ["add_dashboard"]
 
@@ -17,5 +17,5 @@ STATIC = Path(__file__).parent / "static"
 def add_dashboard(app: FastAPI) -> None:
     """Add the pages and what they load."""
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for view in (overview,):
+    for view in (login, overview):
         app.include_router(view.router, include_in_schema=False)

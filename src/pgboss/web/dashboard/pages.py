@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-__all__ = ["NAVIGATION", "page"]
+__all__ = ["NAVIGATION", "base_of", "page", "path_of"]
 
 # Name, path and label of each page there is.
 NAVIGATION = (("overview", "/", "Overview"),)
@@ -25,20 +25,50 @@ _environment = Environment(
 )
 
 
+def base_of(request: Request) -> str:
+    """The path that this application lives under, without a slash at its end."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def path_of(request: Request) -> str:
+    """What is asked for, beneath that."""
+    return str(request.scope["path"]).removeprefix(base_of(request)) or "/"
+
+
 def page(
     request: Request, template: str, context: Mapping[str, Any] | None = None, *, at: str = "", status: int = 200
 ) -> HTMLResponse:
     """A page, or a fragment of one.
 
-    Templates are given ``base`` (the path this application lives under, without a slash at its end), ``navigation``,
-    ``at`` (which entry of it is current), ``site``, ``principal`` and ``csrf_token``, besides the context.
+    Besides the context, templates are given
+
+    - ``base``: the path this application lives under, without a slash at its end; it begins every link;
+    - ``navigation``, and ``at``: which entry of it is current;
+    - ``site``, and ``sites``: the name and the path of each that this server has, where there are several;
+    - ``principal``: who looks, which may be nobody where a problem is told;
+    - ``may_write``: without it, pages offer no actions;
+    - ``is_logged_in``: whether there is a session to end;
+    - ``csrf_token``, for a hidden field of that name in every form;
+    - ``flash``: what a change that was just made has to say, once; ``None`` in fragments.
     """
+    principal = getattr(request.state, "principal", None)
     given = {
-        "base": request.scope.get("root_path", "").rstrip("/"),
+        "base": base_of(request),
         "navigation": NAVIGATION,
         "at": at,
         "site": request.app.state.site,
-        "principal": request.state.principal,
+        "sites": request.app.state.sites,
+        "principal": principal,
+        "may_write": principal is not None and principal.may_write,
+        "is_logged_in": principal is not None and getattr(request.state, "session", None) is not None,
         "csrf_token": getattr(request.state, "csrf_token", ""),
+        "flash": None,
     }
-    return HTMLResponse(_environment.get_template(template).render(given | dict(context or {})), status)
+    flashes = request.app.state.flashes
+    # A fragment that renews itself must not take away what the whole page is to say.
+    flash = flashes.read(request) if "hx-request" not in request.headers else None
+    given["flash"] = flash
+    response = HTMLResponse(_environment.get_template(template).render(given | dict(context or {})), status)
+    if flash is not None:
+        flashes.clear(response, request)
+    return response

@@ -1,0 +1,73 @@
+"""How problems are answered: by a page where somebody looks at the dashboard, as JSON everywhere else.
+
+The JSON is ``{"error": "<kind>", "message": "<sentences>"}``, with ``details`` where several things were wrong at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from pgboss.errors import PgBossError
+from pgboss.web.dashboard.problem_page import problem_page
+from pgboss.web.headers import HEADERS
+from pgboss.web.problems import Problem, ProblemBody, problem_of
+
+__all__ = ["add_handlers", "answer"]
+
+KINDS = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The response that tells of a problem."""
+    return problem_page(request, problem) if _is_for_people(request) else _as_json(problem)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have an application answer with problems."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(PgBossError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _is_for_people(request: Request) -> bool:
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    looks = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+    return looks and not path.startswith("/api/")
+
+
+def _as_json(problem: Problem) -> JSONResponse:
+    body = ProblemBody(error=problem.error, message=problem.message, details=problem.details)
+    return JSONResponse(body.model_dump(exclude_none=True), problem.status, headers=problem.headers)
+
+
+async def _problem(request: Request, error: Any) -> Response:
+    return answer(request, error)
+
+
+async def _ours(request: Request, error: Any) -> Response:
+    return answer(request, problem_of(error))
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    details = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return answer(request, Problem(422, "invalid", "The request is not as it should be.", details=details))
+
+
+async def _http(request: Request, error: Any) -> Response:
+    kind = KINDS.get(error.status_code, "refused")
+    return answer(request, Problem(error.status_code, kind, str(error.detail), headers=error.headers))
+
+
+async def _unforeseen(request: Request, error: Any) -> Response:
+    # Answered outside of everything else, also of what adds these headers. The server logs the error.
+    response = answer(request, Problem(500, "failed", "Something went wrong here; the log of the server says what."))
+    response.headers.update(HEADERS)
+    return response
