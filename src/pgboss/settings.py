@@ -24,12 +24,18 @@ class Settings(BaseSettings):
         pgboss_pool_size: ``PGBOSS_POOL_SIZE``, the most connections of the pool.
         pgboss_pooler: ``PGBOSS_POOLER``, whether a pooler is between us and the server that works in ``transaction``
             mode; one in ``session`` mode is as good as none. ``auto`` finds out.
-    pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
+        pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
         pgboss_data_dir: ``PGBOSS_DATA_DIR``, where embedded servers keep their data; empty means a folder of this
             user's.
         pgboss_postgres_bin: ``PGBOSS_POSTGRES_BIN``, the folder of the programs an embedded server is run from; empty
             means the wheel's, or what the machine has.
         pgboss_postgres_user: ``PGBOSS_POSTGRES_USER``, whom root runs an embedded server as.
+        pgboss_api_keys: ``PGBOSS_API_KEYS``, who may use the API and the dashboard: ``name:read:secret`` or
+            ``name:full:secret``, several by commas.
+        pgboss_read_only: ``PGBOSS_READ_ONLY``, whether nobody may change anything by them.
+        pgboss_redact: ``PGBOSS_REDACT``, names of keys in data and outputs whose values they do not show, by commas.
+        pgboss_session_secret: ``PGBOSS_SESSION_SECRET``, what signs the cookies of those who log in.
+        pgboss_max_request_bytes: ``PGBOSS_MAX_REQUEST_BYTES``, the largest request that they read.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
@@ -43,6 +49,11 @@ class Settings(BaseSettings):
     pgboss_data_dir: str = ""
     pgboss_postgres_bin: str = ""
     pgboss_postgres_user: str = ""
+    pgboss_api_keys: str = Field(default="", repr=False)
+    pgboss_read_only: bool = False
+    pgboss_redact: str = ""
+    pgboss_session_secret: str = Field(default="", repr=False)
+    pgboss_max_request_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
 
 
 def load_settings() -> Settings:

@@ -14,7 +14,7 @@ from pgboss.operations.own_tables import make_sure_of
 from pgboss.sql import audit as sql
 from pgboss.sql import own_tables
 
-__all__ = ["AuditEntry", "get_audit", "record"]
+__all__ = ["AuditEntry", "get_audit", "prepare", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,17 @@ class AuditEntry:
 
 
 @atomic
+def prepare(schema: SchemaName) -> Steps[None]:
+    """Make the table when it is missing.
+
+    Not in the transaction of an action: that one has locked rows by then, and would wait for the lock on all making of
+    tables while others wait for its rows.
+    """
+    yield from make_sure_of(schema, sql.TABLE, sql.create_table(schema), sql.create_function(schema), sql.keep(schema))
+
+
 def record(schema: SchemaName, *, who: str, action: str, what: Mapping[str, Any]) -> Steps[None]:
-    """Add an entry; the table is made when it is missing."""
-    yield from make_sure_of(schema, sql.TABLE, sql.create_table(schema))
+    """Add an entry to the table, which must be there."""
     yield sql.record(schema, who=who, action=action, what_json=dumps(dict(what), what="what was done"))
 
 

@@ -10,11 +10,14 @@ from pgboss.sql import own_tables as sql
 __all__ = ["make_sure_of"]
 
 
-def make_sure_of(schema: SchemaName, table: str, create_table: Query) -> Steps[None]:
-    """Make a table unless it is there, in the transaction of whoever needs it."""
+def make_sure_of(schema: SchemaName, table: str, *create: Query) -> Steps[None]:
+    """Make a table, with what belongs to it, unless it is there: in the transaction of whoever needs it."""
     if (yield sql.exists(schema, table)).scalar():
         return
     database: str = (yield locks.current_database()).scalar()
     # Two who create a table at the same moment would be in each other's way, IF NOT EXISTS or not.
     yield locks.take(schema.lock_key(database, Lock.INSTALL))
-    yield create_table
+    if (yield sql.exists(schema, table)).scalar():
+        return
+    for statement in create:  # noqa: UP028  a tuple cannot be sent rows
+        yield statement

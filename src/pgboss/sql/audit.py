@@ -1,4 +1,8 @@
-"""The table ``py_audit``, which is ours: who did what by the API and the dashboard. Rows are only ever added."""
+"""The table ``py_audit``, which is ours: who did what by the API and the dashboard.
+
+Rows are only ever added: a trigger refuses everything else, whoever tries. The owner of the table can take the trigger
+away; nobody else can.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,7 @@ from datetime import datetime
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 
-__all__ = ["TABLE", "create_table", "entries", "record"]
-
+__all__ = ["TABLE", "create_function", "create_table", "entries", "keep", "record"]
 
 TABLE = "py_audit"
 
@@ -23,6 +26,29 @@ def create_table(schema: SchemaName) -> Query:
           action   text NOT NULL,
           what     jsonb NOT NULL
         )
+        """
+    )
+
+
+def create_function(schema: SchemaName) -> Query:
+    return Query(
+        f"""
+        CREATE OR REPLACE FUNCTION {schema.table("py_audit_refuse")}() RETURNS trigger LANGUAGE plpgsql AS
+        $$
+        BEGIN
+          RAISE EXCEPTION 'Entries of py_audit are neither changed nor removed.' USING ERRCODE = 'restrict_violation';
+        END
+        $$
+        """
+    )
+
+
+def keep(schema: SchemaName) -> Query:
+    """Refuse to change or remove entries."""
+    return Query(
+        f"""
+        CREATE TRIGGER py_audit_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema.table(TABLE)}
+        FOR EACH STATEMENT EXECUTE FUNCTION {schema.table("py_audit_refuse")}()
         """
     )
 

@@ -10,4 +10,12 @@ __all__ = ["exists"]
 
 def exists(schema: SchemaName, table: str) -> Query:
     """Whether it has been made."""
-    return Query("SELECT to_regclass($1::text) IS NOT NULL", (schema.table(table),))
+    # to_regclass() may answer from a cache, which has not heard of what another has made while we waited for a lock.
+    return Query(
+        """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = $1::text AND c.relname = $2::text)
+        """,
+        (schema.catalog_name, table),
+    )

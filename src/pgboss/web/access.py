@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hmac import compare_digest
 from typing import Literal, TypeAlias
 
-__all__ = ["LOCAL", "ApiKey", "Principal", "Right", "key_with"]
+__all__ = ["LOCAL", "ApiKey", "Principal", "Right"]
 
 Right: TypeAlias = Literal["read", "full"]
 
@@ -40,10 +38,3 @@ class ApiKey:
     name: str
     right: Right
     secret: str = field(repr=False)
-
-
-def key_with(secret: str, keys: Iterable[ApiKey]) -> ApiKey | None:
-    """The key that has this secret."""
-    # All of them are compared, whichever fits: how long it takes tells nothing.
-    fitting = [key for key in keys if compare_digest(key.secret.encode(), secret.encode())]
-    return fitting[0] if fitting else None

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from pgboss.errors import PgBossError
 from pgboss.web.dashboard.problem_page import problem_page
 from pgboss.web.headers import HEADERS
+from pgboss.web.paths import path_of
 from pgboss.web.problems import Problem, ProblemBody, problem_of
 
 __all__ = ["add_handlers", "answer"]
@@ -38,9 +39,8 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def _is_for_people(request: Request) -> bool:
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     looks = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
-    return looks and not path.startswith("/api/")
+    return looks and not path_of(request).startswith("/api/")
 
 
 def _as_json(problem: Problem) -> JSONResponse:

@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from pgboss.boss import PgBoss
 from pgboss.web.answers import add_handlers
 from pgboss.web.api import api_router, health_router
+from pgboss.web.body_limit import BodyLimit
 from pgboss.web.cookies import SignedCookie
 from pgboss.web.dashboard import add_dashboard
 from pgboss.web.guard import Guard
 from pgboss.web.headers import SecurityHeaders
+from pgboss.web.keyring import Keyring
 from pgboss.web.options import WebOptions
 from pgboss.web.sessions import Sessions
 from pgboss.web.site import Site
@@ -31,9 +33,13 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
 
     Args:
         boss: what to show. It may work jobs, too; ``PgBoss(work=False)`` only looks and acts.
-        options: who may do what; by default whoever asks from this machine may do everything, and nobody else anything.
+        options: who may do what; by default what the environment says. Without keys there, whoever asks from this
+            machine may do everything, and nobody else anything.
+
+    Raises:
+        ConfigurationError: the environment has unusable values.
     """
-    options = options or WebOptions()
+    options = options or WebOptions.from_environment()
     made = FastAPI(
         title="pgboss", version=version("pgboss"), openapi_url="/openapi.json", docs_url=None, redoc_url=None
     )
@@ -44,12 +50,15 @@ def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
     made.state.sites = ()
     made.state.options = options
     made.state.sessions = sessions
+    made.state.keyring = keyring = Keyring(options.keys)
     made.state.has_login = bool(options.keys) and options.authenticate is None
     made.state.flashes = SignedCookie("pgboss_flash", secret, seconds=FLASH_SECONDS)
     made.include_router(api_router)
     made.include_router(health_router)
     add_dashboard(made)
     add_handlers(made)
-    made.add_middleware(Guard, options=options, sessions=sessions)
+    # The last that is added is the first that sees a request.
+    made.add_middleware(BodyLimit, max_bytes=options.max_body_bytes)
+    made.add_middleware(Guard, options=options, sessions=sessions, keyring=keyring)
     made.add_middleware(SecurityHeaders)
     return made

@@ -9,6 +9,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from pgboss.web.paths import base_of
+
 __all__ = ["SignedCookie"]
 
 
@@ -47,7 +49,7 @@ class SignedCookie:
                 yield value
 
     def _set(self, response: Response, connection: HTTPConnection, value: str, seconds: int) -> None:
-        path = self._path or connection.scope.get("root_path", "").rstrip("/") or "/"
+        path = self._path or base_of(connection) or "/"
         response.set_cookie(
             self._name,
             value,

@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pgboss.web.access import LOCAL, ApiKey, Principal, key_with
+from pgboss.web.access import LOCAL, ApiKey, Principal
 from pgboss.web.answers import answer
+from pgboss.web.keyring import Keyring
 from pgboss.web.options import WebOptions
+from pgboss.web.paths import path_of
 from pgboss.web.problems import Problem, unauthenticated
 from pgboss.web.sessions import Session, Sessions
 
@@ -47,34 +49,42 @@ NO_TOKEN = Problem(403, "no_token", "A browser that has logged in must send the 
 class Guard:
     """Puts ``principal``, ``session`` and ``csrf_token`` into ``request.state``, and answers those who may not ask."""
 
-    def __init__(self, app: ASGIApp, *, options: WebOptions, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, *, options: WebOptions, sessions: Sessions, keyring: Keyring) -> None:
         self._app = app
         self._options = options
         self._sessions = sessions
+        self._keyring = keyring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        try:
+            self._recognise(request)
+            self._check(request)
+        except Problem as refusal:
+            await answer(request, refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _recognise(self, request: Request) -> None:
         session = self._session(request)
         principal = self._principal(request, session)
-        state = request.state
-        state.principal, state.session = principal, session
-        state.csrf_token = self._token(principal, session)
-        refusal = self._refusal(request)
-        await (self._app if refusal is None else answer(request, refusal))(scope, receive, send)
+        request.state.principal, request.state.session = principal, session
+        request.state.csrf_token = self._token(principal, session)
 
-    def _refusal(self, request: Request) -> Problem | None:
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    def _check(self, request: Request) -> None:
+        path = path_of(request)
         if request.state.principal is None and not self._is_open(path):
             is_closed = self._options.authenticate is None and not self._options.keys
-            return CLOSED if is_closed else unauthenticated()
+            raise CLOSED if is_closed else unauthenticated()
         if request.method in SAFE_METHODS:
-            return None
+            return
         if _is_from_elsewhere(request):
-            return FROM_ELSEWHERE
-        return None if self._may_be_meant(request, path) else NO_TOKEN
+            raise FROM_ELSEWHERE
+        if not self._may_be_meant(request, path):
+            raise NO_TOKEN
 
     def _is_open(self, path: str) -> bool:
         has_login = self._options.keys and self._options.authenticate is None
@@ -112,7 +122,7 @@ class Guard:
 
     def _key(self, connection: HTTPConnection, session: Session | None) -> ApiKey | None:
         shown = _shown(connection)
-        return self._sessions.key_of(session) if shown is None else key_with(shown, self._options.keys)
+        return self._sessions.key_of(session) if shown is None else self._keyring.key_with(shown, connection)
 
 
 def _shown(connection: HTTPConnection) -> str | None:

@@ -100,6 +100,9 @@ class Site:
         """
         async with self._database.transaction() as opened:
             await self._limit(opened.session, read_only=False)
+            await arun(opened.session, audit.prepare(self.schema))
+        async with self._database.transaction() as opened:
+            await self._limit(opened.session, read_only=False)
             yield opened.connection
             await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
 

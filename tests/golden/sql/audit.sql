@@ -1,3 +1,11 @@
+-- create_function
+CREATE OR REPLACE FUNCTION "pgboss"."py_audit_refuse"() RETURNS trigger LANGUAGE plpgsql AS
+$$
+BEGIN
+  RAISE EXCEPTION 'Entries of py_audit are neither changed nor removed.' USING ERRCODE = 'restrict_violation';
+END
+$$
+
 -- create_table
 CREATE TABLE IF NOT EXISTS "pgboss"."py_audit" (
   id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -13,6 +21,10 @@ SELECT id, done_on, who, action, what
  WHERE ($1::bigint IS NULL OR id < $1::bigint) AND ($2::timestamptz IS NULL OR done_on >= $2::timestamptz)
  ORDER BY id DESC
  LIMIT $3::int
+
+-- keep
+CREATE TRIGGER py_audit_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON "pgboss"."py_audit"
+FOR EACH STATEMENT EXECUTE FUNCTION "pgboss"."py_audit_refuse"()
 
 -- record
 INSERT INTO "pgboss"."py_audit" (done_on, who, action, what)

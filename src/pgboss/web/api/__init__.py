@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pgboss.web.api import (
+    audit,
     builds,
     events,
     health,
@@ -27,5 +28,5 @@ api_router = APIRouter(
     prefix="/api",
     responses={status: {"model": ProblemBody} for status in (401, 403, 404, 409, 422, 503)},
 )
-for resource in (events, jobs, queues, schedules, redrive, subscriptions, instances, warnings, builds):
+for resource in (events, jobs, queues, schedules, redrive, subscriptions, instances, warnings, builds, audit):
     api_router.include_router(resource.router)

@@ -36,8 +36,8 @@ from starlette.responses import RedirectResponse, Response
 
 from pgboss.web.access import Principal
 from pgboss.web.dashboard.forms import Form
-from pgboss.web.dashboard.pages import base_of
 from pgboss.web.dependencies import AnySite, AnyWriter
+from pgboss.web.paths import base_of
 from pgboss.web.problems import Problem
 from pgboss.web.site import Site
 

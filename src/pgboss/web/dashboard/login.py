@@ -5,10 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pgboss.web.access import key_with
 from pgboss.web.dashboard.changes import check_token, leave
 from pgboss.web.dashboard.pages import page
-from pgboss.web.dependencies import AnySessions, Options
+from pgboss.web.dependencies import AnySessions
 from pgboss.web.problems import Problem
 
 __all__ = ["router"]
@@ -19,7 +18,7 @@ NO_LOGIN = Problem(404, "not_found", "Nobody logs in here: no keys are configure
 
 
 @router.get("/login")
-async def show_login(request: Request, options: Options, sessions: AnySessions, next: str = "/") -> Response:
+async def show_login(request: Request, sessions: AnySessions, next: str = "/") -> Response:
     """The form. It begins a session that belongs to nobody yet, so that a page of another site cannot send it."""
     if not request.app.state.has_login:
         raise NO_LOGIN
@@ -33,13 +32,13 @@ async def show_login(request: Request, options: Options, sessions: AnySessions, 
 
 
 @router.post("/login")
-async def log_in(request: Request, options: Options, sessions: AnySessions) -> Response:
+async def log_in(request: Request, sessions: AnySessions) -> Response:
     """Begin a session, if the key is one that we know."""
     if not request.app.state.has_login:
         raise NO_LOGIN
     data = await check_token(request)
     next = _inside(str(data.get("next", "/")))
-    key = key_with(str(data.get("key", "")), options.keys)
+    key = request.app.state.keyring.key_with(str(data.get("key", "")), request)
     if key is None:
         return page(request, "login.html", {"next": next, "problem": "There is no such key."}, status=401)
     response = leave(request, next)

@@ -10,10 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-__all__ = ["NAVIGATION", "base_of", "page", "path_of"]
+from pgboss.web.paths import base_of
+
+__all__ = ["NAVIGATION", "page"]
 
 # Name, path and label of each page there is.
-NAVIGATION = (("overview", "/", "Overview"),)
+NAVIGATION = (("overview", "/", "Overview"), ("audit", "/audit", "Record"))
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -23,16 +25,6 @@ _environment = Environment(
     lstrip_blocks=True,
     enable_async=False,
 )
-
-
-def base_of(request: Request) -> str:
-    """The path that this application lives under, without a slash at its end."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
-
-
-def path_of(request: Request) -> str:
-    """What is asked for, beneath that."""
-    return str(request.scope["path"]).removeprefix(base_of(request)) or "/"
 
 
 def page(

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from pgboss.web.dashboard.pages import base_of, page, path_of
+from pgboss.web.dashboard.pages import page
+from pgboss.web.paths import base_of, path_of
 from pgboss.web.problems import Problem
 
 __all__ = ["problem_page"]
