@@ -26,6 +26,7 @@ from pgboss.core.flow import DependencyRef
 from pgboss.core.groups import GroupConcurrency
 from pgboss.core.instance import InstanceReport, PoolCounts
 from pgboss.core.job import Attempt
+from pgboss.core.job_filter import JobFilter, JobPosition
 from pgboss.core.names import SchemaName
 from pgboss.core.options import FetchOptions, UpdateOptions
 from pgboss.core.query import Parameter, Query
@@ -103,6 +104,17 @@ SAMPLES: dict[object, object] = {
     Sequence[float]: [1.5],
     Sequence[UUID]: [JOB_ID],
     tuple[datetime, UUID]: (NOON, JOB_ID),
+    tuple[str, UUID]: ("mail", JOB_ID),
+    JobFilter: JobFilter.of(
+        ["expired"],
+        key="k",
+        data={"a": 1},
+        created_from=NOON,
+        created_before=NOON,
+        finished_from=NOON,
+        finished_before=NOON,
+    ),
+    JobPosition: JobPosition("2026-01-31 12:00:00+00", ("mail", JOB_ID)),
     tuple[str, str]: ("mail", "k"),
     Sequence[tuple[str, str, UUID]]: [("mail", "k", JOB_ID)],
     Sequence[Occurrence]: [Occurrence("mail", "k", "* * * * *", "mail__k", "2026-01-31 12:00:00")],
@@ -115,7 +127,13 @@ SAMPLES: dict[object, object] = {
 }
 # Where a type does not tell what is meant.
 NAMED: dict[str, object] = {}
-LITTLE: dict[object, object] = {bool: False, FetchOptions: FetchOptions(), UpdateOptions: UpdateOptions(id=JOB_ID)}
+LITTLE: dict[object, object] = {
+    bool: False,
+    FetchOptions: FetchOptions(),
+    UpdateOptions: UpdateOptions(id=JOB_ID),
+    JobFilter: JobFilter(),
+    JobPosition: JobPosition("2026-01-31 12:00:00+00"),
+}
 
 TOPICS = [module.name for module in pkgutil.iter_modules(sql.__path__)]
 

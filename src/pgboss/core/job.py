@@ -14,7 +14,7 @@ from pgboss.core.names import SchemaName, column_of
 from pgboss.core.query import Rows
 from pgboss.core.wire import JSON, loads
 
-__all__ = ["Attempt", "Job", "JobDetails", "JobState", "Settled", "details_from", "jobs_from"]
+__all__ = ["Attempt", "Job", "JobDetails", "JobGlance", "JobState", "Settled", "details_from", "jobs_from"]
 
 AnyJob = TypeVar("AnyJob", bound="Job")
 
@@ -103,6 +103,26 @@ class JobDetails(Job):
 
 
 @dataclass(frozen=True, slots=True)
+class JobGlance:
+    """What a job is and where it comes from, without its payload and outputs: for pictures of many jobs."""
+
+    id: UUID
+    name: str
+    state: JobState
+    created_on: datetime
+    started_on: datetime | None
+    completed_on: datetime | None
+    start_after: datetime
+    retry_count: int
+    retry_limit: int
+    blocked: bool
+    pending_dependencies: int
+    source_name: str | None
+    source_id: UUID | None
+    source_root_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One claim of one job, or with the id alone: the job, whichever attempt it is at.
 
@@ -173,6 +193,11 @@ def detail_columns(schema: SchemaName, alias: str) -> str:
     return _select_list(JobDetails, schema, alias)
 
 
+def glance_columns(schema: SchemaName, alias: str) -> str:
+    """The select list from which :func:`glances_from` makes jobs; what an older version lacks is NULL."""
+    return _select_list(JobGlance, schema, alias)
+
+
 def _make(noun: type[Any], rows: Rows) -> Iterable[Any]:
     texts = [index for index, name in enumerate(_selected_names(noun)) if name in _JSON_FIELDS]
     for row in rows.values:
@@ -193,6 +218,10 @@ def jobs_from(rows: Rows) -> list[Job]:
 
 def details_from(rows: Rows) -> list[JobDetails]:
     return list(_make(JobDetails, rows))
+
+
+def glances_from(rows: Rows) -> list[JobGlance]:
+    return [JobGlance(*row) for row in rows.values]
 
 
 def traced_from(rows: Rows, make: Callable[[Rows], list[AnyJob]]) -> list[AnyJob]:

@@ -5,18 +5,47 @@ Each is an operation that yields statements and returns frozen dataclasses; how 
 
 from __future__ import annotations
 
+from pgboss.insights.browse import FoundIds, FoundJobs, browse, find_ids
+from pgboss.insights.failures import (
+    FailedJob,
+    FailureGroup,
+    Failures,
+    failed_jobs,
+    failures,
+    letters_of,
+)
+from pgboss.insights.flow_graph import FlowEdge, FlowGraph, flow_graph
 from pgboss.insights.jobs import JobPage, page_of_jobs
+from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, lineage
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
 from pgboss.insights.overview import Overview, QueueCounts, QueueHealth, queue_counts, totals_over_time
 from pgboss.insights.queues import QueueOverview, queue_overviews
 
 __all__ = [
+    "FailedJob",
+    "FailureGroup",
+    "Failures",
+    "FlowEdge",
+    "FlowGraph",
+    "FlowNode",
+    "FoundIds",
+    "FoundJobs",
     "JobPage",
+    "KnownAttempt",
+    "Lineage",
     "Overview",
     "QueueCounts",
     "QueueHealth",
     "QueueMetrics",
     "QueueOverview",
+    "Relative",
+    "browse",
+    "failed_jobs",
+    "failures",
+    "find_ids",
+    "flow_graph",
+    "letters_of",
+    "lineage",
     "page_of_jobs",
     "queue_counts",
     "queue_metrics",

@@ -70,6 +70,19 @@ def find_anywhere(schema: SchemaName, id: UUID) -> Query:
     )
 
 
+def queues_of(schema: SchemaName, id: UUID) -> Query:
+    """The queues that hold a job of this id: one index probe a queue, for people rather than loops."""
+    return Query(
+        f"""
+        SELECT q.name
+          FROM {schema.table("queue")} q
+         WHERE EXISTS (SELECT FROM {schema.table("job")} j WHERE j.name = q.name AND j.id = $1::uuid OFFSET 0)
+         ORDER BY q.name
+        """,
+        (id,),
+    )
+
+
 def states(schema: SchemaName, names: Sequence[str], ids: Sequence[UUID]) -> Query:
     """The states of jobs, in the order asked for; null where there is no such job (any more)."""
     # Each by its primary key: a join might be planned as a walk over all jobs.

@@ -6,7 +6,7 @@ from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 from pgboss.core.queue import queue_columns
 
-__all__ = ["counts", "search", "totals_over_time"]
+__all__ = ["counts", "queue_count", "search", "totals_over_time"]
 
 
 def totals_over_time(schema: SchemaName, seconds: int, bucket_seconds: int, most_queues: int) -> Query:
@@ -53,6 +53,11 @@ def counts(schema: SchemaName, most_queues: int) -> Query:
         """,
         (most_queues,),
     )
+
+
+def queue_count(schema: SchemaName) -> Query:
+    """How many queues there are."""
+    return Query(f"SELECT count(*)::int FROM {schema.table('queue')}")
 
 
 def search(schema: SchemaName, text: str | None, after: str | None, limit: int) -> Query:

@@ -4,6 +4,9 @@ SELECT name, ready_count, active_count, queued_count, deferred_count, failed_cou
  ORDER BY name
  LIMIT $1::int
 
+-- queue_count
+SELECT count(*)::int FROM "pgboss"."queue"
+
 -- search
 SELECT q.name, q.policy, q.retry_limit, q.retry_delay, q.retry_backoff, q.retry_delay_max, q.expire_seconds, q.retention_seconds, q.deletion_seconds, q.heartbeat_seconds, q.dead_letter, q.partition, q.notify, q.table_name, q.warning_queued, q.deferred_count, q.blocked_count, q.queued_count, q.ready_count, q.active_count, q.failed_count, q.total_count, q.created_delta, q.completed_delta, q.failed_delta, q.delta_seconds, q.delta_on, q.wait_bins, q.run_bins, q.ready_oldest_seconds, q.singletons_active, q.monitor_on, q.created_on, q.updated_on
   FROM "pgboss"."queue" q
