@@ -35,7 +35,8 @@ def reads() -> list[tuple[str, str]]:
 
 
 def filled(path: str) -> str:
-    """The path with a queue and an id in it."""
+    """The path with a queue, an id and an action in it."""
+    path = path.replace("{action}", "cancel")
     return path.replace("{id}", str(UUID(int=1))).replace("{name}", "mail").replace("{queue}", "mail")
 
 

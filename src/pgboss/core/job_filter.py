@@ -10,7 +10,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 from uuid import UUID
@@ -18,7 +18,7 @@ from uuid import UUID
 from pgboss.core.checks import UNSET, Unset, text
 from pgboss.core.job import JobState
 from pgboss.core.names import check_queue_name
-from pgboss.core.wire import JSON
+from pgboss.core.wire import JSON, dumps
 from pgboss.errors import ValidationError
 
 __all__ = ["JobFilter", "JobOrder", "JobPosition", "StateFilter"]
@@ -50,7 +50,7 @@ class JobFilter:
         finished_before: finished earlier.
 
     Raises:
-        ValidationError: the queue's name or a state is none, or a time has no zone.
+        ValidationError: the queue's name or a state is none, a time has no zone, or the data is no JSON.
     """
 
     queue: str | None = None
@@ -71,6 +71,8 @@ class JobFilter:
         for state in self.states:
             if state not in get_args(JobState):
                 raise ValidationError(f"A job's state is one of {', '.join(get_args(JobState))}, not {state!r}.")
+        if self.data is not UNSET:
+            dumps(self.data, what="data filter")
         for name in ("created_from", "created_before", "finished_from", "finished_before"):
             _check_zone(name, getattr(self, name))
 
@@ -86,6 +88,15 @@ class JobFilter:
         if set(states) != {"expired"}:
             raise ValidationError("The state 'expired' stands alone: such jobs have failed, or are to be retried.")
         return cls(states=_EXPIRED, is_expired=True, **others)
+
+    def said(self) -> dict[str, JSON]:
+        """What is asked for, as JSON, but for the data: that is part of payloads."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "data"}
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in given.items()
+            if value not in (None, (), False)
+        }
 
     @property
     def order(self) -> JobOrder:

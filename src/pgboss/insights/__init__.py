@@ -15,7 +15,7 @@ from pgboss.insights.failures import (
     letters_of,
 )
 from pgboss.insights.flow_graph import FlowEdge, FlowGraph, flow_graph
-from pgboss.insights.jobs import JobPage, page_of_jobs
+from pgboss.insights.jobs import JobNews, JobPage, job_news, jobs_by_id, page_of_jobs
 from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, lineage
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
 from pgboss.insights.overview import Overview, QueueCounts, QueueHealth, queue_counts, totals_over_time
@@ -30,6 +30,7 @@ __all__ = [
     "FlowNode",
     "FoundIds",
     "FoundJobs",
+    "JobNews",
     "JobPage",
     "KnownAttempt",
     "Lineage",
@@ -44,6 +45,8 @@ __all__ = [
     "failures",
     "find_ids",
     "flow_graph",
+    "job_news",
+    "jobs_by_id",
     "letters_of",
     "lineage",
     "page_of_jobs",

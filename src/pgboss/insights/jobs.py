@@ -1,4 +1,4 @@
-"""Jobs of a queue, a page at a time."""
+"""Jobs of a queue, a page at a time, and single ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import get_args
 from uuid import UUID
 
 from pgboss.core.checks import UNSET, check_integer
-from pgboss.core.job import JobDetails, JobState, details_from
+from pgboss.core.job import JobDetails, JobGlance, JobState, details_from
+from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
-from pgboss.core.wire import JSON, dumps
+from pgboss.core.wire import JSON, dumps, loads
 from pgboss.errors import ValidationError
+from pgboss.operations.find import get_job
 from pgboss.operations.queues import find_queue
 from pgboss.sql import browse as sql
+from pgboss.sql import find
 
-__all__ = ["JobPage", "page_of_jobs"]
+__all__ = ["JobNews", "JobPage", "job_news", "jobs_by_id", "page_of_jobs"]
 
 MAX_PAGE = 100_000
 
@@ -84,6 +87,35 @@ def page_of_jobs(
     )
     jobs = details_from(rows)
     return JobPage(jobs, read_on, full=len(jobs) == limit)
+
+
+@dataclass(frozen=True, slots=True)
+class JobNews:
+    """A job as far as it changes.
+
+    Attributes:
+        output: what it returned, or why it failed.
+    """
+
+    job: JobGlance
+    output: JSON
+
+
+def jobs_by_id(schema: SchemaName, id: UUID, queue: str | None) -> Steps[list[JobDetails]]:
+    """The job of an id in one queue, or in all of them: each may have one."""
+    if queue is None:
+        return details_from((yield find.find_anywhere(schema, id)))
+    found = yield from get_job(schema, id, queue)
+    return [] if found is None else [found]
+
+
+def job_news(schema: SchemaName, queue: str, id: UUID) -> Steps[JobNews | None]:
+    """How a job is doing, without its payload; ``None`` when there is no such job (any more)."""
+    rows = yield find.news(schema, queue, id)
+    if not rows:
+        return None
+    [row] = rows.values
+    return JobNews(JobGlance(*row[:-1]), loads(row[-1]))
 
 
 def _check_state(state: str) -> None:

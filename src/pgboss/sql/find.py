@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pgboss.core.job import detail_columns
+from pgboss.core.job import detail_columns, glance_columns
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 
@@ -80,6 +80,18 @@ def queues_of(schema: SchemaName, id: UUID) -> Query:
          ORDER BY q.name
         """,
         (id,),
+    )
+
+
+def news(schema: SchemaName, name: str, id: UUID) -> Query:
+    """A job without its payload, and in the last column its output."""
+    return Query(
+        f"""
+        SELECT {glance_columns(schema, "j")}, j.output::text
+          FROM {schema.table("job")} j
+         WHERE j.name = $1::text AND j.id = $2::uuid
+        """,
+        (name, id),
     )
 
 

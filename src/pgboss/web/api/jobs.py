@@ -1,113 +1,113 @@
-"""Jobs: reading one of them."""
+"""Jobs: listing and reading them, and retrying, cancelling, resuming and deleting one."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from pgboss.core.job import JobDetails
-from pgboss.core.result import reason_of
-from pgboss.web.dependencies import AnyReader, AnySite, Options
-from pgboss.web.options import WebOptions
-from pgboss.web.problems import Problem
-from pgboss.web.redaction import redacted
+from pgboss.core.checks import UNSET
+from pgboss.core.job_filter import JobFilter, StateFilter
+from pgboss.errors import ValidationError
+from pgboss.insights import browse
+from pgboss.web.api.job_bodies import JobFull, JobSummary, full_job, job_summary
+from pgboss.web.api.paging import Limit
+from pgboss.web.dependencies import AnyReader, AnySite, AnyWriter, Options
+from pgboss.web.jobs import act, found_job
 
-__all__ = ["router"]
+__all__ = ["Queue", "router"]
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-
-class JobSummary(BaseModel):
-    """A job, as far as one needs to wait for it; ``error`` says why it failed, if it has."""
-
-    id: UUID
-    name: str
-    state: str
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
-    retry_count: int
-    error: str | None
+Full: TypeAlias = Annotated[bool, Query(description="Everything stored about it.")]
+Queue: TypeAlias = Annotated[str | None, Query(description="Its queue; only needed where two queues use one id.")]
 
 
-class JobFull(JobSummary):
-    """A job with everything stored about it; values of redacted keys are not shown."""
+class JobPage(BaseModel):
+    """Some jobs. ``next`` is the ``after`` of the next page; ``null`` at the end.
 
-    data: Any
-    output: Any
-    priority: int
-    start_after: datetime
-    keep_until: datetime
-    heartbeat_at: datetime | None
-    heartbeat_seconds: int | None
-    expire_in_seconds: int
-    retry_limit: int
-    retry_delay: int
-    retry_backoff: bool
-    retry_delay_max: int | None
-    delete_after_seconds: int
-    policy: str | None
-    dead_letter: str | None
-    singleton_key: str | None
-    singleton_at: datetime | None
-    group_id: str | None
-    group_tier: str | None
-    blocked: bool
-    blocking: bool
-    pending_dependencies: int
-    source_name: str | None
-    source_id: UUID | None
-    source_created_at: datetime | None
-    source_retry_count: int | None
-    source_output: Any
-    source_root_id: UUID | None
+    Where few jobs match, a page may hold less than its limit, or nothing, and still have a next one: then ``looked_to``
+    says how far it has looked, by the time that the list is ordered by.
+    """
+
+    jobs: list[JobFull] | list[JobSummary]
+    next: str | None
+    looked_to: datetime | None
+
+
+@router.get("")
+async def list_jobs(
+    site: AnySite,
+    reader: AnyReader,
+    options: Options,
+    name: Annotated[str | None, Query(description="Of this queue.")] = None,
+    state: Annotated[
+        list[StateFilter] | None,
+        Query(description="In one of these states. `expired` stands alone: failed or retried because time ran out."),
+    ] = None,
+    key: Annotated[str | None, Query(description="With this singleton key.")] = None,
+    data: Annotated[str | None, Query(description="Whose data contains this JSON.")] = None,
+    created_from: datetime | None = None,
+    created_before: datetime | None = None,
+    finished_from: datetime | None = None,
+    finished_before: datetime | None = None,
+    after: Annotated[str | None, Query(description="The `next` of the page before, for the same filters.")] = None,
+    limit: Limit = 50,
+    full: Full = False,
+) -> JobPage:
+    """Jobs that every given filter matches: what waits by when it falls due, others the latest first."""
+    wanted = JobFilter.of(
+        state or (),
+        queue=name,
+        key=key,
+        data=UNSET if data is None else _json(data),
+        created_from=created_from,
+        created_before=created_before,
+        finished_from=finished_from,
+        finished_before=finished_before,
+    )
+    found = await site.read(browse(site.catalog, wanted, after=after, limit=limit))
+    jobs: Any = [full_job(job, options) if full else job_summary(job, job.output, options) for job in found.jobs]
+    return JobPage(jobs=jobs, next=found.next, looked_to=found.looked_to)
 
 
 @router.get("/{id}")
 async def get_job(
-    id: UUID,
-    site: AnySite,
-    reader: AnyReader,
-    options: Options,
-    full: Annotated[bool, Query(description="Everything stored about it.")] = False,
-    queue: Annotated[str | None, Query(description="Its queue; only needed where two queues use one id.")] = None,
+    id: UUID, site: AnySite, reader: AnyReader, options: Options, full: Full = False, queue: Queue = None
 ) -> JobFull | JobSummary:
     """One job by its id."""
-    async with site.reading() as connection:
-        job = await site.boss.get_job(id, queue=queue, connection=connection)
-    if job is None:
-        raise Problem(404, "job_not_found", f"There is no job {id}.")
-    return _full(job, options) if full else JobSummary(**_summary(job, options))
+    job = await found_job(site, id, queue)
+    return full_job(job, options) if full else job_summary(job, job.output, options)
 
 
-def _summary(job: JobDetails, options: WebOptions) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "name": job.name,
-        "state": job.state,
-        "created_at": job.created_on,
-        "started_at": job.started_on,
-        "completed_at": job.completed_on,
-        "retry_count": job.retry_count,
-        "error": reason_of(redacted(job.output, options.redact)) if job.state == "failed" else None,
-    }
+@router.post("/{id}/{action}")
+async def act_on_job(
+    id: UUID,
+    action: Literal["retry", "cancel", "resume"],
+    site: AnySite,
+    writer: AnyWriter,
+    options: Options,
+    queue: Queue = None,
+) -> JobSummary:
+    """Give a failed job one more attempt, cancel one that has not ended, or resume a cancelled one; what it is then."""
+    job = await found_job(site, id, queue)
+    await act(site, writer, action, job)
+    job = await found_job(site, id, job.name)
+    return job_summary(job, job.output, options)
 
 
-_RENAMED = {
-    "heartbeat_at": "heartbeat_on",
-    "singleton_at": "singleton_on",
-    "source_created_at": "source_created_on",
-}
-_REDACTED = ("data", "output", "source_output")
+@router.delete("/{id}", status_code=204)
+async def delete_job(id: UUID, site: AnySite, writer: AnyWriter, queue: Queue = None) -> None:
+    """Delete a job, whatever its state."""
+    await act(site, writer, "delete", await found_job(site, id, queue))
 
 
-def _full(job: JobDetails, options: WebOptions) -> JobFull:
-    shown = _summary(job, options)
-    for name in JobFull.model_fields.keys() - shown.keys():
-        value = getattr(job, _RENAMED.get(name, name))
-        shown[name] = redacted(value, options.redact) if name in _REDACTED else value
-    return JobFull(**shown)
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValidationError(f"The data filter is no JSON: {text!r:.100}.") from None
