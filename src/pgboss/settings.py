@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         pgboss_read_only: ``PGBOSS_READ_ONLY``, whether nobody may change anything by them.
         pgboss_redact: ``PGBOSS_REDACT``, names of keys in data and outputs whose values they do not show, by commas.
         pgboss_session_secret: ``PGBOSS_SESSION_SECRET``, what signs the cookies of those who log in.
+        pgboss_sites: ``PGBOSS_SITES``, what ``pgboss serve`` shows: ``name=dsn#schema``, several by ``|``.
         pgboss_max_request_bytes: ``PGBOSS_MAX_REQUEST_BYTES``, the largest request that they read.
     """
 
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     pgboss_read_only: bool = False
     pgboss_redact: str = ""
     pgboss_session_secret: str = Field(default="", repr=False)
+    pgboss_sites: str = Field(default="", repr=False)
     pgboss_max_request_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
 
 

@@ -22,6 +22,7 @@ from pgboss.cli.invocation import (
 from pgboss.cli.metrics import metrics
 from pgboss.cli.reindex import reindex
 from pgboss.cli.send import send
+from pgboss.cli.serve import serve
 from pgboss.cli.worker import worker
 
 __all__ = ["app"]
@@ -76,6 +77,7 @@ def program(
 
 app.command()(connected(worker))
 app.command()(unconnected(dev))
+app.command()(connected(serve))
 app.command()(connected(metrics))
 app.command()(connected(send))
 app.add_typer(jobs.commands, name="jobs")

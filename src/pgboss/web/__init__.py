@@ -7,8 +7,14 @@ in a transaction that also records who did it. docs/web.md.
 
 from __future__ import annotations
 
-from pgboss.web.access import Principal
-from pgboss.web.application import app
-from pgboss.web.options import WebOptions
+try:
+    from pgboss.web.access import ApiKey, Principal
+    from pgboss.web.application import app
+    from pgboss.web.opening import lifespan
+    from pgboss.web.options import WebOptions
+except ModuleNotFoundError as error:
+    if error.name is not None and error.name.startswith("pgboss"):
+        raise
+    raise ImportError(f"The web application needs {error.name}: pip install 'pgboss[web]'.", name=error.name) from error
 
-__all__ = ["Principal", "WebOptions", "app"]
+__all__ = ["ApiKey", "Principal", "WebOptions", "app", "lifespan"]

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from pgboss.errors import PgBossError
+from pgboss.errors import PgBossError, StoppedError
 from pgboss.web.dashboard.problem_page import problem_page
 from pgboss.web.headers import HEADERS
 from pgboss.web.paths import path_of
@@ -53,7 +53,8 @@ async def _problem(request: Request, error: Any) -> Response:
 
 
 async def _ours(request: Request, error: Any) -> Response:
-    return answer(request, problem_of(error))
+    not_started = request.app.state.site.problem if isinstance(error, StoppedError) else None
+    return answer(request, problem_of(not_started or error))
 
 
 async def _invalid(request: Request, error: Any) -> Response:

@@ -16,6 +16,7 @@ from pgboss.web.dashboard import add_dashboard
 from pgboss.web.guard import Guard
 from pgboss.web.headers import SecurityHeaders
 from pgboss.web.keyring import Keyring
+from pgboss.web.opening import lifespan
 from pgboss.web.options import WebOptions
 from pgboss.web.sessions import Sessions
 from pgboss.web.site import Site
@@ -26,27 +27,34 @@ FLASH_SECONDS = 60
 """What a change has to say is to be seen on the page that follows it, and no later."""
 
 
-def app(boss: PgBoss, options: WebOptions | None = None) -> FastAPI:
+def app(boss: PgBoss, options: WebOptions | None = None, *, name: str = "") -> FastAPI:
     """The API and the dashboard of an instance, to be served or mounted under any path.
 
-    The instance is started and stopped by whoever made it; a mounted application has no start of its own.
+    Served by itself, it starts and stops the instance, unless that runs already. Mounted, it has no start of its own:
+    see :func:`pgboss.web.lifespan`.
 
     Args:
         boss: what to show. It may work jobs, too; ``PgBoss(work=False)`` only looks and acts.
         options: who may do what; by default what the environment says. Without keys there, whoever asks from this
             machine may do everything, and nobody else anything.
+        name: what this site is called where there are several.
 
     Raises:
         ConfigurationError: the environment has unusable values.
     """
     options = options or WebOptions.from_environment()
     made = FastAPI(
-        title="pgboss", version=version("pgboss"), openapi_url="/openapi.json", docs_url=None, redoc_url=None
+        title="pgboss",
+        version=version("pgboss"),
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda served: lifespan(served)(served),
     )
     # Without a secret of theirs, whoever starts this process anew asks everybody to log in again.
     secret = options.session_secret or token_urlsafe(32)
     sessions = Sessions(options.keys, secret=secret, seconds=options.session_seconds, path=options.session_path)
-    made.state.site = Site(boss, name="", query_seconds=options.query_seconds)
+    made.state.site = Site(boss, name=name, query_seconds=options.query_seconds)
     made.state.sites = ()
     made.state.options = options
     made.state.sessions = sessions

@@ -26,7 +26,7 @@ from pgboss.web.paths import path_of
 from pgboss.web.problems import Problem, unauthenticated
 from pgboss.web.sessions import Session, Sessions
 
-__all__ = ["OPEN_PATHS", "TOKEN_HEADER", "Guard"]
+__all__ = ["OPEN_PATHS", "TOKEN_HEADER", "Guard", "is_loopback"]
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
 """What anybody may ask: whoever watches over the process has no credentials."""
@@ -132,7 +132,7 @@ def _shown(connection: HTTPConnection) -> str | None:
 
 
 def _is_this_machine(connection: HTTPConnection) -> bool:
-    return connection.client is not None and _is_loopback(connection.client.host) and _is_loopback(_host(connection))
+    return connection.client is not None and is_loopback(connection.client.host) and is_loopback(_host(connection))
 
 
 def _host(connection: HTTPConnection) -> str:
@@ -142,7 +142,8 @@ def _host(connection: HTTPConnection) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is of this machine alone."""
     if host == "localhost":
         return True
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from pgboss.core.query import Operation
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import AsyncSession, arun
+from pgboss.errors import PgBossError
 from pgboss.insights import QueueCounts, queue_counts
 from pgboss.operations import audit
 from pgboss.prometheus import WorkerCollector
@@ -30,8 +32,10 @@ class Site:
     Attributes:
         boss: the client behind it. Give its calls the connection of :meth:`acting`.
         name: what it is called where there are several.
-        counts: tells listeners of the counts of its queues; close it before the server stops.
+        counts: tells listeners of the counts of its queues.
         workers: tells Prometheus of the workers of this process, from now on.
+        problem: why the instance could not be started so far.
+        closing: set when the server is about to stop.
     """
 
     def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
@@ -39,7 +43,14 @@ class Site:
         self.name = name
         self.workers = WorkerCollector(boss)
         self.counts = CountsFeed(self._read_counts)
+        self.problem: PgBossError | None = None
+        self.closing = asyncio.Event()
         self._query_seconds = query_seconds
+
+    def close(self) -> None:
+        """End open streams: servers wait for them when they stop."""
+        self.closing.set()
+        self.counts.close()
 
     @property
     def schema(self) -> SchemaName:

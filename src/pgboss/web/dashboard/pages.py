@@ -49,7 +49,7 @@ def page(
         "navigation": NAVIGATION,
         "at": at,
         "site": request.app.state.site,
-        "sites": request.app.state.sites,
+        "sites": _sites(request),
         "principal": principal,
         "may_write": principal is not None and principal.may_write,
         "is_logged_in": principal is not None and getattr(request.state, "session", None) is not None,
@@ -64,3 +64,9 @@ def page(
     if flash is not None:
         flashes.clear(response, request)
     return response
+
+
+def _sites(request: Request) -> list[tuple[str, str]]:
+    """Each lives under its name, beside this one."""
+    beside = base_of(request).removesuffix(f"/{request.app.state.site.name}")
+    return [(name, f"{beside}/{name}") for name in request.app.state.sites]
