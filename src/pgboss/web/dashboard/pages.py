@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from pgboss.web.dashboard.addresses import here
+from pgboss.web.dashboard.formats import FILTERS
 from pgboss.web.paths import base_of
 
 __all__ = ["NAVIGATION", "page"]
@@ -25,6 +27,7 @@ _environment = Environment(
     lstrip_blocks=True,
     enable_async=False,
 )
+_environment.filters.update(FILTERS)
 
 
 def page(
@@ -35,6 +38,7 @@ def page(
     Besides the context, templates are given
 
     - ``base``: the path this application lives under, without a slash at its end; it begins every link;
+    - ``here``: the address of the page;
     - ``navigation``, and ``at``: which entry of it is current;
     - ``site``, and ``sites``: the name and the path of each that this server has, where there are several;
     - ``principal``: who looks, which may be nobody where a problem is told;
@@ -46,6 +50,7 @@ def page(
     principal = getattr(request.state, "principal", None)
     given = {
         "base": base_of(request),
+        "here": here(request),
         "navigation": NAVIGATION,
         "at": at,
         "site": request.app.state.site,

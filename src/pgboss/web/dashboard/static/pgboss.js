@@ -1,1 +1,18 @@
-"use strict";
+// What pages do by themselves. Each script enhances what is already there: pages can be read and used without them.
+import { drawCharts } from "./scripts/charts.js";
+import { enhanceForms } from "./scripts/forms.js";
+import { followCounts } from "./scripts/live.js";
+import { offerTheme } from "./scripts/theme-toggle.js";
+import { keepTimes, showTimes } from "./scripts/times.js";
+
+function enhance(root) {
+  showTimes(root);
+  drawCharts(root);
+  enhanceForms(root);
+}
+
+enhance(document);
+keepTimes();
+offerTheme();
+followCounts();
+document.body.addEventListener("htmx:afterSettle", (event) => enhance(event.detail.elt.parentNode ?? document));
