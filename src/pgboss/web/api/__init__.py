@@ -8,9 +8,11 @@ from pgboss.web.api import (
     audit,
     builds,
     events,
+    failures,
     health,
     instances,
     jobs,
+    lineage,
     queues,
     redrive,
     schedules,
@@ -28,5 +30,18 @@ api_router = APIRouter(
     prefix="/api",
     responses={status: {"model": ProblemBody} for status in (401, 403, 404, 409, 422, 503)},
 )
-for resource in (events, jobs, queues, schedules, redrive, subscriptions, instances, warnings, builds, audit):
+for resource in (
+    events,
+    jobs,
+    lineage,
+    failures,
+    queues,
+    schedules,
+    redrive,
+    subscriptions,
+    instances,
+    warnings,
+    builds,
+    audit,
+):
     api_router.include_router(resource.router)
