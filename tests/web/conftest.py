@@ -9,6 +9,7 @@ import pytest
 
 from pgboss import PgBoss
 from pgboss.web import app
+from support.visitor import Visitor, visiting
 from support.web import calling
 
 
@@ -17,3 +18,10 @@ async def api(boss: PgBoss) -> AsyncIterator[httpx.AsyncClient]:
     """Requests to the application of ``boss``, by somebody at this machine who may do everything."""
     async with calling(app(boss)) as client:
         yield client
+
+
+@pytest.fixture
+async def visitor(boss: PgBoss) -> AsyncIterator[Visitor]:
+    """Somebody at this machine who may do everything, looking at the dashboard of ``boss``."""
+    async with visiting(app(boss)) as one:
+        yield one

@@ -28,6 +28,11 @@ MILLISECONDS = 1000
 class Recurrence(ABC):
     """What recurs; instants in milliseconds."""
 
+    @property
+    @abstractmethod
+    def zone(self) -> Zone:
+        """In whose time it counts: a rule may name its own."""
+
     @abstractmethod
     def later_than(self, instant: int) -> Iterator[int]:
         """The occurrences after an instant, in order; finite rules come to an end.
@@ -71,6 +76,10 @@ class _Cron(Recurrence):
     def __init__(self, cron: Cron, zone: Zone) -> None:
         self._cron, self._zone = cron, zone
 
+    @property
+    def zone(self) -> Zone:
+        return self._zone
+
     def later_than(self, instant: int) -> Iterator[int]:
         walk = CronWalk(self._cron, self._zone, instant)
         while True:
@@ -89,6 +98,10 @@ class _Cron(Recurrence):
 class _Ruled(Recurrence):
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
+
+    @property
+    def zone(self) -> Zone:
+        return self._rule.zone
 
     def later_than(self, instant: int) -> Iterator[int]:
         return (found * MILLISECONDS for found in rrule_walk.between(self._rule, instant // MILLISECONDS, None))

@@ -16,10 +16,11 @@ from pgboss.insights.failures import (
 )
 from pgboss.insights.flow_graph import FlowEdge, FlowGraph, flow_graph
 from pgboss.insights.jobs import JobNews, JobPage, job_news, jobs_by_id, page_of_jobs
-from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, lineage
+from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, glances_of, lineage
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
 from pgboss.insights.overview import Overview, QueueCounts, QueueHealth, queue_counts, totals_over_time
 from pgboss.insights.queues import QueueOverview, queue_overviews
+from pgboss.insights.schedules import PastRun, schedule_history
 
 __all__ = [
     "FailedJob",
@@ -35,6 +36,7 @@ __all__ = [
     "KnownAttempt",
     "Lineage",
     "Overview",
+    "PastRun",
     "QueueCounts",
     "QueueHealth",
     "QueueMetrics",
@@ -45,6 +47,7 @@ __all__ = [
     "failures",
     "find_ids",
     "flow_graph",
+    "glances_of",
     "job_news",
     "jobs_by_id",
     "letters_of",
@@ -53,5 +56,6 @@ __all__ = [
     "queue_counts",
     "queue_metrics",
     "queue_overviews",
+    "schedule_history",
     "totals_over_time",
 ]

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast
 
 from pydantic import BeforeValidator, TypeAdapter
 from pydantic import ValidationError as Invalid
-from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUndefinedAnnotation, PydanticUserError
 
 from pgboss.core.wire import JSON, Unreadable, dump_model, dumps, payload_errors
 from pgboss.errors import ConfigurationError, PayloadError
@@ -116,6 +116,17 @@ class PayloadCodec(Generic[P]):
         except Invalid as error:
             missing = "the job carries no data: " if data is None else ""
             raise PayloadError(f"{self._job}: {missing}{describe(error)}.") from None
+
+    def json_schema(self) -> JSON | None:
+        """The JSON schema of payloads; ``None`` where any JSON will do, or the type has none.
+
+        Raises:
+            ConfigurationError: see :meth:`prepare`.
+        """
+        self.prepare()
+        with suppress(PydanticInvalidForJsonSchema):
+            return None if self._adapter is None else self._adapter.json_schema()
+        return None
 
     @property
     def _what(self) -> str:

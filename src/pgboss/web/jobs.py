@@ -17,12 +17,12 @@ from pgboss.core.flow import DependencyRef
 from pgboss.core.job import JobDetails, JobState, Settled
 from pgboss.core.job_filter import JobFilter
 from pgboss.errors import JobConflictError, ValidationError
-from pgboss.insights import find_ids, jobs_by_id
+from pgboss.insights import find_ids, glances_of, jobs_by_id
 from pgboss.web.access import Principal
 from pgboss.web.problems import Problem
 from pgboss.web.site import Site
 
-__all__ = ["MOST_AT_ONCE", "BulkAction", "JobAction", "act", "act_on_all", "applies_to", "found_job"]
+__all__ = ["MOST_AT_ONCE", "BulkAction", "JobAction", "act", "act_on_all", "act_on_these", "applies_to", "found_job"]
 
 JobAction: TypeAlias = Literal["retry", "cancel", "resume", "delete"]
 
@@ -128,7 +128,7 @@ async def act_on_all(
     for _ in range(MOST_WINDOWS):
         limit = min(BATCH, most - done.matched)
         page = await site.read(find_ids(site.catalog, narrowed, after=done.next, limit=limit))
-        changed, conflicts = (0, 0) if dry_run else await _batch(site, who, action, wanted, page.jobs)
+        changed, conflicts = (0, 0) if dry_run else await _batch(site, who, action, page.jobs, filter=wanted.said())
         done = BulkAction(
             done.matched + len(page.jobs), done.changed + changed, done.conflicts + conflicts, next=page.next
         )
@@ -137,16 +137,38 @@ async def act_on_all(
     return done
 
 
+async def act_on_these(
+    site: Site, who: Principal, action: JobAction, jobs: Sequence[DependencyRef], *, dry_run: bool, **why: Any
+) -> BulkAction:
+    """Do something to these jobs, as far as they are there and in a state that it is for.
+
+    Args:
+        site: whose jobs.
+        who: does it.
+        action: what.
+        jobs: up to :data:`MOST_AT_ONCE`.
+        dry_run: only count them.
+        **why: what the record says of them, instead of their ids.
+    """
+    nodes = await site.read(glances_of(site.schema, jobs))
+    fitting = [ref for ref, node in zip(jobs, nodes, strict=True) if node.job and applies_to(action, node.job.state)]
+    changed = conflicts = 0
+    for start in range(0, 0 if dry_run else len(fitting), BATCH):
+        done, refused = await _batch(site, who, action, fitting[start : start + BATCH], **why)
+        changed, conflicts = changed + done, conflicts + refused
+    return BulkAction(len(fitting), changed, conflicts)
+
+
 async def _batch(
-    site: Site, who: Principal, action: JobAction, wanted: JobFilter, jobs: Iterable[DependencyRef]
+    site: Site, who: Principal, action: JobAction, jobs: Iterable[DependencyRef], **why: Any
 ) -> tuple[int, int]:
     by_queue = defaultdict[str, list[UUID]](list)
     for job in jobs:
         by_queue[job.name].append(job.id)
     changed = conflicts = 0
     for queue, ids in by_queue.items():
-        # Not by their ids: a record of a thousand of them would be read by nobody.
-        said = {"queue": queue, "jobs": len(ids), "filter": wanted.said()}
+        # Not by their ids where there is a reason: a record of a thousand of them would be read by nobody.
+        said = {"queue": queue, "jobs": len(ids)} | (why or {"ids": [str(id) for id in ids]})
         async with site.acting(who, _VERBS[action], **said) as connection:
             done, refused = await _settle(_call(site.boss, action), queue, ids, connection)
         changed, conflicts = changed + done, conflicts + refused

@@ -15,6 +15,7 @@ from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import AsyncSession, arun
 from pgboss.errors import PgBossError
 from pgboss.insights import QueueCounts, queue_counts
+from pgboss.jobs import JobDefinition
 from pgboss.operations import audit
 from pgboss.prometheus import WorkerCollector
 from pgboss.sql import transactions as sql
@@ -65,6 +66,10 @@ class Site:
     def catalog(self) -> QueueCatalog:
         """For read models: the queues are read anew, since others change them."""
         return QueueCatalog(self.boss.schema)
+
+    def definition(self, queue: str) -> JobDefinition[Any, Any] | None:
+        """The typed definition of a queue's jobs, if the instance was made with it."""
+        return self.boss._definitions.get(queue)  # noqa: SLF001  as for the database
 
     @property
     def _database(self) -> AnyAsyncDatabase:

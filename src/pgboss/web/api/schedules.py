@@ -22,7 +22,7 @@ from pgboss.web.options import WebOptions
 from pgboss.web.problems import Problem
 from pgboss.web.redaction import redacted
 
-__all__ = ["router"]
+__all__ = ["JobOptions", "Place", "delete_schedule", "found_schedule", "router", "run_schedule"]
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
@@ -118,7 +118,7 @@ async def pause_schedule(place: Place, site: AnySite, writer: AnyWriter, options
     """Remove a schedule and answer what it was: make it again with ``PUT`` to resume it. Values of redacted keys are
     not in the answer, so keep those yourself."""
     async with site.acting(writer, "pause_schedule", queue=place.queue, key=place.key) as connection:
-        found = await _found(site, place, connection)
+        found = await found_schedule(site, place, connection)
         await site.boss.unschedule(place.queue, place.key, connection=connection)
     return _body(found, options)
 
@@ -127,7 +127,7 @@ async def pause_schedule(place: Place, site: AnySite, writer: AnyWriter, options
 async def run_schedule(place: Place, site: AnySite, writer: AnyWriter) -> Sent:
     """Send the job of a schedule now, besides those that come by themselves."""
     async with site.acting(writer, "run_schedule", queue=place.queue, key=place.key) as connection:
-        found = await _found(site, place, connection)
+        found = await found_schedule(site, place, connection)
         options: Any = send_options_of(found.options).given()
         return Sent(id=await site.boss.send(found.name, found.data, connection=connection, **options))
 
@@ -136,7 +136,7 @@ async def run_schedule(place: Place, site: AnySite, writer: AnyWriter) -> Sent:
 async def get_schedule(queue: str, site: AnySite, reader: AnyReader, options: Options, key: str = "") -> ScheduleBody:
     """The schedule of a queue with this key."""
     async with site.reading() as connection:
-        found = await _found(site, Place(queue=queue, key=key), connection)
+        found = await found_schedule(site, Place(queue=queue, key=key), connection)
     return _body(found, options)
 
 
@@ -158,7 +158,7 @@ async def put_schedule(
             connection=connection,
             **given,
         )
-        return _body(await _found(site, Place(queue=queue, key=key), connection), options)
+        return _body(await found_schedule(site, Place(queue=queue, key=key), connection), options)
 
 
 @router.delete("/{queue:path}", status_code=204)
@@ -169,7 +169,12 @@ async def delete_schedule(queue: str, site: AnySite, writer: AnyWriter, key: str
             raise _missing(queue, key)
 
 
-async def _found(site: AnySite, place: Place, connection: Any) -> ScheduleDetails:
+async def found_schedule(site: AnySite, place: Place, connection: Any) -> ScheduleDetails:
+    """The schedule there.
+
+    Raises:
+        Problem: there is none.
+    """
     found = await site.boss.get_schedule(place.queue, place.key, connection=connection)
     if found is None:
         raise _missing(place.queue, place.key)

@@ -7,11 +7,23 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from pgboss.web.dashboard import audit, login, overview
+from pgboss.web.dashboard import (
+    audit,
+    failures,
+    job,
+    jobs,
+    jobs_act,
+    login,
+    overview,
+    schedule_form,
+    schedules,
+    send,
+)
 
 __all__ = ["VIEWS", "add_dashboard"]
 
-VIEWS = (login, overview, audit)
+# The page that acts on many jobs comes before that of one, whose id could be anything.
+VIEWS = (login, overview, jobs_act, jobs, job, failures, schedules, schedule_form, send, audit)
 STATIC = Path(__file__).parent / "static"
 
 

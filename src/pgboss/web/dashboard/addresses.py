@@ -16,13 +16,14 @@ __all__ = ["Sorting", "here", "with_query"]
 
 def here(request: Request, **changes: Any) -> str:
     """The address of this page, with parameters changed; ``None`` takes one away."""
-    return with_query(base_of(request) + path_of(request), dict(request.query_params) | changes)
+    asked = {name: request.query_params.getlist(name) for name in request.query_params}
+    return with_query(base_of(request) + path_of(request), asked | changes)
 
 
 def with_query(path: str, parameters: Mapping[str, Any]) -> str:
-    """A path with those parameters that have a value."""
-    given = {name: value for name, value in parameters.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
+    """A path with those parameters that have a value, or several."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "", [], [""])}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar, get_origin
 
 from pydantic import BaseModel
 from pydantic import ValidationError as Invalid
-from starlette.datastructures import FormData
+from starlette.datastructures import ImmutableMultiDict
 
 from pgboss.errors import PgBossError, ValidationError
 
@@ -30,8 +30,8 @@ class Form(Generic[M]):
         self._model = model
 
     @classmethod
-    def sent(cls, model: type[M], data: FormData) -> Form[M]:
-        """The form as somebody has sent it. Fields that are empty or blank count as left out."""
+    def sent(cls, model: type[M], data: ImmutableMultiDict[str, Any]) -> Form[M]:
+        """The form as it was sent, or as an address has it. Fields that are empty or blank count as left out."""
         values = {name: _value(model, name, data) for name in model.model_fields}
         return Form(model, {name: value for name, value in values.items() if value})
 
@@ -55,7 +55,7 @@ class Form(Generic[M]):
         return self
 
 
-def _value(model: type[BaseModel], name: str, data: FormData) -> Any:
+def _value(model: type[BaseModel], name: str, data: ImmutableMultiDict[str, Any]) -> Any:
     typed = [one for one in data.getlist(name) if isinstance(one, str) and one.strip()]
     if get_origin(model.model_fields[name].annotation) is list:
         return typed

@@ -17,7 +17,14 @@ from pgboss.web.paths import base_of
 __all__ = ["NAVIGATION", "page"]
 
 # Name, path and label of each page there is.
-NAVIGATION = (("overview", "/", "Overview"), ("audit", "/audit", "Record"))
+NAVIGATION = (
+    ("overview", "/", "Overview"),
+    ("jobs", "/jobs", "Jobs"),
+    ("failures", "/failures", "Failures"),
+    ("schedules", "/schedules", "Schedules"),
+    ("send", "/send", "Send a job"),
+    ("audit", "/audit", "Record"),
+)
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
