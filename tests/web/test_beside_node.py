@@ -15,9 +15,9 @@ from support.node import NodeBoss, NodeBossFactory
 from support.postgres import sql_value
 from support.web import calling
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
-ROUNDS = 15
+ROUNDS = 8
 
 
 class Flow:
@@ -90,7 +90,7 @@ async def test_node_goes_on_and_nothing_is_lost(boss: PgBoss, node_boss: NodeBos
         batches = node.process.events(lambda event: event["event"] == "handled" and event["queue"] == "mail")
         return {job["id"] for batch in batches for job in batch["jobs"]}
 
-    await eventually(lambda: set(flow.sent) <= handled(), within=20)
+    await eventually(lambda: set(flow.sent) <= handled(), within=40)
     drift = await node.call("detectSchemaDrift")
     assert drift["ok"], drift
     assert {queue["name"] for queue in await node.call("getQueues")} >= {"mail", "later", "broken", "dead"}
