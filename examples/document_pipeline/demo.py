@@ -6,8 +6,8 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -36,6 +36,7 @@ from document_pipeline.storage import (
     open_pool,
 )
 from pgboss import PgBoss, PgBossError, embedded
+from pgboss.web import show
 
 if TYPE_CHECKING:
     from document_pipeline.services import Services
@@ -120,16 +121,26 @@ async def run(console: Console, settings: PipelineSettings, options: Options, ds
     """Do what the options say, and return the exit code."""
     if options.search is not None:
         return await search_last_run(console, settings, options.search, dsn)
-    outcome = await run_pipeline(console, settings, dsn)
-    if options.keep:
-        from document_pipeline.worker import told_to_stop
+    async with dashboard(dsn) as address:
+        console.print(f"Dashboard: {address}/", highlight=False, soft_wrap=True)
+        outcome = await run_pipeline(console, settings, dsn)
+        if options.keep:
+            from document_pipeline.worker import told_to_stop
 
-        with told_to_stop() as told:
-            say_how_to_look_further(console, settings, kept_dsn=dsn)
-            await told.wait()
-    else:
-        say_how_to_look_further(console, settings, kept_dsn=None)
+            with told_to_stop() as told:
+                say_how_to_look_further(console, settings, kept_dsn=dsn)
+                await told.wait()
+        else:
+            say_how_to_look_further(console, settings, kept_dsn=None)
     return 0 if outcome.as_expected else 1
+
+
+@asynccontextmanager
+async def dashboard(dsn: str) -> AsyncIterator[str]:
+    """Show the jobs to this machine's browser, by an instance that runs none of them; yields the address."""
+    looking = PgBoss(dsn, work=False, supervise=False, schedule=False, register_instance=False)
+    async with looking, show(looking) as address:
+        yield address
 
 
 async def run_pipeline(console: Console, settings: PipelineSettings, dsn: str) -> Outcome:

@@ -88,7 +88,7 @@ def say_how_to_look_further(console: Console, settings: PipelineSettings, kept_d
     console.print("\n[bold]To look further[/bold]")
     console.print("""  make demo ARGS='--search "What does VACUUM do?"'""", markup=False, highlight=False)
     if kept_dsn is None:
-        console.print("  make demo ARGS=--keep                 leaves the database running, for psql and pgboss")
+        console.print("  make demo ARGS=--keep                 leaves the database and the dashboard running")
     else:
         console.print(f"  psql '{kept_dsn}' -c 'TABLE pipeline.analyses'", markup=False, soft_wrap=True)
         console.print(f"  DATABASE_URL='{kept_dsn}' pgboss jobs list document-failed", markup=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
 
 from pgboss import DatabaseUnavailableError, SyncPgBoss
@@ -61,6 +62,9 @@ async def test_a_database_and_a_worker_in_one_process(place: Path) -> None:
     async with Dev(place, "app:jobs") as dev:
         url = await dev.database_url()
         await dev.said("Stop with Ctrl-C.")
+        dashboard = (await dev.said("Dashboard: http://127.0.0.1:")).split()[1]
+        async with httpx.AsyncClient(headers={"Accept": "text/html"}) as client:
+            assert "pages" in (await client.get(dashboard)).text
         sent = run_program(url, "send", "pages", '{"number": 7}', cwd=place)
         await dev.said("BEGAN 7")
         await eventually(lambda: run_program(url, "jobs", "show", sent.out.strip(), "--json", cwd=place).json["output"])

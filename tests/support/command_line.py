@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 __all__ = ["CommandLine", "Outcome", "RunningProgram", "run_program"]
 
 PROGRAM = (sys.executable, "-m", "pgboss.cli")
-LONGEST_SECONDS = 20.0
+LONGEST_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)

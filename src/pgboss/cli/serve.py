@@ -16,8 +16,9 @@ from pgboss.errors import ConfigurationError
 if TYPE_CHECKING:
     from pgboss.web.sites import Place
 
-__all__ = ["DEFAULT_PORT", "need_web", "serve"]
+__all__ = ["lacking_for_web", "need_web", "serve"]
 
+# That of pgboss.web.serving, which is not to be imported for the sake of a help text.
 DEFAULT_PORT = 8686
 LOCALHOST = "127.0.0.1"
 NEEDED = ("fastapi", "uvicorn", "jinja2", "itsdangerous", "python_multipart", "prometheus_client")
@@ -79,13 +80,16 @@ def need_web() -> None:
     Raises:
         ConfigurationError: something of the extra ``web`` is not.
     """
+    missing = lacking_for_web()
+    if missing:
+        raise ConfigurationError(f"The HTTP API and dashboard need {', '.join(missing)}: pip install 'pgboss[web]'.")
+
+
+def lacking_for_web() -> list[str]:
+    """What of the extra ``web`` is not installed."""
     from importlib.util import find_spec
 
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigurationError(
-            f"The HTTP API and the dashboard need {', '.join(missing)}: pip install 'pgboss[web]'."
-        )
+    return [name for name in NEEDED if find_spec(name) is None]
 
 
 def _places(context: typer.Context, sites: list[str]) -> list[Place]:

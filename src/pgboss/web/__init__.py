@@ -12,9 +12,10 @@ try:
     from pgboss.web.application import app
     from pgboss.web.opening import lifespan
     from pgboss.web.options import WebOptions
+    from pgboss.web.serving import show
 except ModuleNotFoundError as error:
     if error.name is not None and error.name.startswith("pgboss"):
         raise
     raise ImportError(f"The web application needs {error.name}: pip install 'pgboss[web]'.", name=error.name) from error
 
-__all__ = ["ApiKey", "Principal", "WebOptions", "app", "lifespan"]
+__all__ = ["ApiKey", "Principal", "WebOptions", "app", "lifespan", "show"]

@@ -10,11 +10,16 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from starlette.types import ASGIApp
 
+from pgboss.boss import PgBoss
 from pgboss.errors import ConfigurationError
+from pgboss.web.application import app
 from pgboss.web.guard import is_loopback
 from pgboss.web.options import WebOptions
 
-__all__ = ["address_of", "listen", "refuse_to_be_open", "served"]
+__all__ = ["DEFAULT_PORT", "address_of", "listen", "refuse_to_be_open", "served", "show"]
+
+DEFAULT_PORT = 8686
+LOOPBACK = "127.0.0.1"
 
 STOP_SECONDS = 5
 """How long requests may go on when the server stops."""
@@ -71,6 +76,8 @@ async def served(
     config = uvicorn.Config(
         application,
         log_config=None,
+        # It would tell of its start and its end, which is told by whoever serves.
+        log_level="warning",
         access_log=False,
         lifespan="off",
         root_path=root_path,
@@ -87,6 +94,33 @@ async def served(
         with suppress(asyncio.CancelledError):
             await serving
         listener.close()
+
+
+@asynccontextmanager
+async def show(boss: PgBoss, options: WebOptions | None = None, *, port: int | None = None) -> AsyncIterator[str]:
+    """Serve an instance's API and dashboard to this machine while the block runs; yields the address.
+
+    The instance is started and stopped by whoever made it.
+
+    Args:
+        boss: what to show.
+        options: who may do what; by default what the environment says.
+        port: where to listen on the loopback address; by default at 8686, or at any port when that is taken.
+
+    Raises:
+        ConfigurationError: the environment has unusable values, or the port is taken.
+    """
+    web = app(boss, options)
+    listener = _listen_somewhere() if port is None else listen(LOOPBACK, port)
+    async with served(web, listener, before_stop=web.state.site.close):
+        yield address_of(listener)
+
+
+def _listen_somewhere() -> socket.socket:
+    try:
+        return listen(LOOPBACK, DEFAULT_PORT)
+    except ConfigurationError:
+        return listen(LOOPBACK, 0)
 
 
 class _Server(uvicorn.Server):
