@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, get_args
 
+import psycopg
 import pytest
 
 from pgboss import PgBoss
 from pgboss.core.job import JobState
 from pgboss.core.job_filter import JobFilter
 from pgboss.core.queue import QueueCatalog
+from pgboss.drivers.psycopg.sessions import PsycopgSession
+from pgboss.drivers.runner import run
 from pgboss.errors import QueueNotFoundError, ValidationError
 from pgboss.insights.browse import FoundJobs, browse, find_ids
 from support.operations import run_operation
@@ -28,12 +31,14 @@ OVERRUN = """'{"name": "HandlerTimeoutError", "message": "handler execution exce
 
 def pages(url: str, wanted: JobFilter, **how: Any) -> Iterator[FoundJobs]:
     after = None
-    while True:
-        page = run_operation(url, browse(QueueCatalog(SCHEMA), wanted, after=after, **how))
-        yield page
-        if page.next is None:
-            return
-        after = page.next
+    with psycopg.connect(url, autocommit=True) as connection:
+        session = PsycopgSession(connection)
+        while True:
+            page = run(session, browse(QueueCatalog(SCHEMA), wanted, after=after, **how))
+            yield page
+            after = page.next
+            if after is None:
+                return
 
 
 def listed(url: str, wanted: JobFilter, **how: Any) -> list[Any]:
@@ -91,7 +96,7 @@ async def test_jobs_of_one_instant(boss: PgBoss, database_url: str, states: Any)
     add_jobs(database_url, "mail", 30, **at)
     add_jobs(database_url, "post", 5, **at | {"data": "to_jsonb(n + 100)"})
     # With windows that hold no instant, some of them, and all.
-    for queue, window, limit in product((None, "mail"), (1, 8, 9, 100), (2, 50)):
+    for queue, window, limit in product((None, "mail"), (4, 8, 100), (3, 50)):
         found = listed(database_url, JobFilter(queue=queue, states=states), window=window, limit=limit)
         assert sorted(found) == [*range(1, 31), *(range(101, 106) if queue is None else ())]
         instants = [number // 9 for number in found if number < 100]

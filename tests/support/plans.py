@@ -12,6 +12,7 @@ from psycopg import sql as compose
 
 from pgboss.core.query import Query
 from pgboss.core.queue import QueueRef
+from pgboss.sql.walk import walk_by_key
 from support.postgres import sql
 from support.upkeep import SCHEMA
 
@@ -30,19 +31,23 @@ class Explained:
     Attributes:
         rows: how many rows of job tables were looked at, those that did not match included.
         buffers: how many pages were touched, in whatever way.
+        milliseconds: how long it took to plan and to run it.
         paths: the indexes of job tables that were used, or ``Seq Scan``, by their last part: ``i11``, ``pkey``. A scan
             of a table that is as good as empty is none: PostgreSQL 14 to 16 also look into other queues' tables.
     """
 
     rows: int
     buffers: int
+    milliseconds: float
     paths: frozenset[str]
 
 
-def explain(url: str, query: Query, mode: PlanMode = "force_custom_plan") -> Explained:
-    """Run a statement and take it back."""
+def explain(url: str, query: Query, mode: PlanMode = "force_custom_plan", *, is_walking: bool = False) -> Explained:
+    """Run a statement and take it back; ``is_walking`` as :func:`pgboss.operations.walk.walking` runs it."""
     arguments = compose.SQL(", ").join(compose.Literal(value) for value in query.parameters)
     with psycopg.connect(url) as connection, psycopg.RawCursor(connection) as cursor:
+        if is_walking:
+            cursor.execute(walk_by_key().sql)
         cursor.execute(f"SET plan_cache_mode = {mode}")
         cursor.execute(f"PREPARE statement AS {query.sql}")
         cursor.execute(
@@ -55,6 +60,7 @@ def explain(url: str, query: Query, mode: PlanMode = "force_custom_plan") -> Exp
     paths = {_path(node) for node in scans if node["Node Type"] != "Seq Scan" or _looked_at(node) > NEXT_TO_NOTHING}
     return Explained(
         rows=sum(_looked_at(node) for node in scans),
+        milliseconds=explained["Execution Time"] + explained["Planning Time"],
         buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"],
         paths=frozenset(paths) - {"Bitmap Heap Scan"},
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import aclosing
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from pgboss import PgBoss
 from pgboss.errors import DatabaseUnavailableError
 from pgboss.insights import QueueCounts
 from pgboss.web import WebOptions, app
-from pgboss.web.feed import CountsFeed
+from pgboss.web.feed import Feed, Feeds
 from support.eventually import eventually
 from support.web import calling, serving
 
@@ -44,7 +45,7 @@ def counts() -> Counts:
 
 
 async def test_only_changes_are_told(counts: Counts) -> None:
-    feed = CountsFeed(counts.read, poll_seconds=0.001, quiet_seconds=20)
+    feed = Feed(counts.read, poll_seconds=0.001, quiet_seconds=20)
     async with aclosing(feed.listen()) as news:
         first = await anext(news)
         following = asyncio.ensure_future(anext(news))
@@ -54,11 +55,11 @@ async def test_only_changes_are_told(counts: Counts) -> None:
         second = await following
     assert first is not None
     assert second is not None
-    assert (first.version, first.queues, second.version, second.queues) == (1, [EMPTY], 2, [ONE])
+    assert (first.version, first.value, second.version, second.value) == (1, [EMPTY], 2, [ONE])
 
 
 async def test_all_listeners_share_a_poller_which_ends_with_the_last(counts: Counts) -> None:
-    feed = CountsFeed(counts.read, poll_seconds=60)
+    feed = Feed(counts.read, poll_seconds=60)
     one, other = feed.listen(), feed.listen()
     assert await anext(one) == await anext(other)
     assert counts.reads == 1
@@ -69,7 +70,7 @@ async def test_all_listeners_share_a_poller_which_ends_with_the_last(counts: Cou
 
 
 async def test_silence_is_told(counts: Counts) -> None:
-    feed = CountsFeed(counts.read, poll_seconds=60, quiet_seconds=0.01)
+    feed = Feed(counts.read, poll_seconds=60, quiet_seconds=0.01)
     async with aclosing(feed.listen()) as news:
         await anext(news)
         assert await anext(news) is None
@@ -77,7 +78,7 @@ async def test_silence_is_told(counts: Counts) -> None:
 
 async def test_a_database_that_is_away_ends_nothing(counts: Counts) -> None:
     counts.error = DatabaseUnavailableError("away")
-    feed = CountsFeed(counts.read, poll_seconds=0.001, quiet_seconds=20)
+    feed = Feed(counts.read, poll_seconds=0.001, quiet_seconds=20)
     async with aclosing(feed.listen()) as news:
         waiting = asyncio.ensure_future(anext(news))
         await eventually(lambda: counts.reads > 2)
@@ -86,12 +87,65 @@ async def test_a_database_that_is_away_ends_nothing(counts: Counts) -> None:
 
 
 async def test_closing_ends_the_listeners(counts: Counts) -> None:
-    feed = CountsFeed(counts.read, poll_seconds=60)
+    feed = Feed(counts.read, poll_seconds=60)
     news = feed.listen()
     await anext(news)
     feed.close()
     assert [snapshot async for snapshot in news] == []
     assert not feed.is_polling
+
+
+async def test_each_thing_has_a_feed_while_somebody_listens() -> None:
+    async def read(key: str) -> str:
+        return key * 2
+
+    feeds = Feeds(read, poll_seconds=60)
+    ann, bob, other = feeds.listen("a"), feeds.listen("a"), feeds.listen("b")
+    told = [await anext(one) for one in (ann, bob, other)]
+    assert [one.value for one in told if one is not None] == ["aa", "aa", "bb"]
+    assert len(feeds) == 2
+    await ann.aclose()
+    assert len(feeds) == 2
+    await bob.aclose()
+    assert len(feeds) == 1
+    feeds.close()
+    assert [one async for one in other] == []
+    assert [one async for one in feeds.listen("a")] == []
+    assert len(feeds) == 0
+
+
+async def test_events_of_a_job(boss: PgBoss, database_url: str) -> None:
+    await boss.create_queue("mail", retry_limit=0)
+    id = await boss.send("mail", {"to": "ada"})
+    with serving(database_url) as address:
+        async with (
+            httpx.AsyncClient(timeout=20) as client,
+            client.stream("GET", f"{address}/api/jobs/{id}/events") as answer,
+        ):
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.aiter_lines()
+            assert (await told(lines))["state"] == "created"
+            [job] = await boss.fetch("mail")
+            assert (await told(lines))["state"] == "active"
+            await boss.fail("mail", job, ValueError("no such address"))
+            failed = await told(lines)
+            assert (failed["state"], failed["error"]) == ("failed", "no such address")
+            await boss.delete_job("mail", str(id))
+            rest = [line async for line in lines]
+    assert "event: gone" in rest
+
+
+async def test_events_of_no_job(boss: PgBoss) -> None:
+    async with calling(app(boss)) as client:
+        assert (await client.get(f"/api/jobs/{uuid4()}/events")).status_code == 404
+
+
+async def told(lines: AsyncIterator[str]) -> Any:
+    """The data of the next event ``job``."""
+    async for line in lines:
+        if line == "event: job":
+            return json.loads((await anext(lines)).removeprefix("data: "))
+    raise AssertionError("no more events")
 
 
 async def test_events_over_http(boss: PgBoss, database_url: str) -> None:

@@ -6,6 +6,7 @@ Each operation is a test. The requests are few and the same in every run; they g
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -26,9 +27,10 @@ from support.postgres import sql
 from support.web import serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-# Its answer has no end; tests/web/test_events.py reads it.
-ENDLESS = {"GET /api/events"}
+# Their answers have no end; tests/web/test_events.py reads them.
+ENDLESS = {"GET /api/events", "GET /api/jobs/{id}/events"}
 EXAMPLES = 25
+JOB_ID = UUID(int=1)
 
 
 def operations() -> dict[str, Any]:
@@ -73,6 +75,8 @@ def _make_something(address: str, url: str) -> None:
         ):
             client.put(path, json=body).raise_for_status()
         client.post("/api/queues/mail/pause").raise_for_status()
+        job = {"name": "mail", "data": {"to": "ada"}, "options": {"id": str(JOB_ID), "singleton_key": "k"}}
+        client.post("/api/jobs", json=job).raise_for_status()
     sql(url, "INSERT INTO pgboss.warning (type, message, data) VALUES ('kind', 'something', '{}')")
     sql(
         url,
@@ -82,7 +86,8 @@ def _make_something(address: str, url: str) -> None:
 
 
 def _ask_for_what_there_is(case: schemathesis.Case[Any]) -> None:
-    for name in {"name", "queue"} & set(case.path_parameters or ()):
-        case.path_parameters[name] = "mail"
-    if isinstance(case.body, dict) and "queue" in case.body:
-        case.body["queue"] = "mail"
+    for name, known in (("name", "mail"), ("queue", "mail"), ("id", str(JOB_ID))):
+        if name in (case.path_parameters or ()):
+            case.path_parameters[name] = known
+        if isinstance(case.body, dict) and name in case.body and known == "mail":
+            case.body[name] = known

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from pgboss.core.checks import check_integer
 from pgboss.core.flow import DependencyRef
@@ -24,6 +25,7 @@ from pgboss.operations.walk import walking
 from pgboss.sql import job_windows as sql
 from pgboss.sql import overview
 from pgboss.sql.browse import current_time
+from pgboss.sql.walk import LAST_ID
 
 __all__ = ["FoundIds", "FoundJobs", "browse", "find_ids"]
 
@@ -150,15 +152,30 @@ def _stretch(listing: _Listing, begins: JobPosition | None) -> Steps[_Page]:
 
 
 def _instant(listing: _Listing, begins: JobPosition, looked_to: datetime | None) -> Steps[_Page]:
-    """A page of jobs that share an instant, of which there are more than a window holds."""
+    """A page of jobs that share an instant, of which there are more than a window of a queue holds."""
     beyond = JobPosition(begins.at, is_beyond=True)
     if (yield from listing.read(sql.tied_count, begins, listing.window + 1)).scalar() <= listing.window:
         rows = yield from listing.read(sql.tied, begins, listing.limit, only_ids=listing.only_ids)
         return _Page(rows, beyond, looked_to)
-    found = (yield walking(sql.key_edge(listing.catalog.schema, listing.queue, begins, listing.window))).values
-    last = found[0] if found else None
-    rows = yield from listing.read(sql.tied_by_key, begins, last, listing.limit, only_ids=listing.only_ids)
-    return _Page(rows, beyond if last is None else replace(begins, behind=last), looked_to)
+    queue = listing.queue or (yield from _next_queue(listing, begins))
+    if queue is None:
+        return _Page(goes_on=beyond, looked_to=looked_to)
+    rows, last = yield from _by_key(listing, queue, begins)
+    rest = beyond if last is None and listing.queue else replace(begins, behind=(queue.name, last or LAST_ID))
+    return _Page(rows, rest, looked_to)
+
+
+def _next_queue(listing: _Listing, begins: JobPosition) -> Steps[QueueRef | None]:
+    name = (yield sql.tied_queue(listing.catalog.schema, listing.filter, begins)).scalar()
+    return None if name is None else (yield from find_queue(listing.catalog, name))
+
+
+def _by_key(listing: _Listing, queue: QueueRef, begins: JobPosition) -> Steps[tuple[Rows, UUID | None]]:
+    """What a window of a queue's primary key holds of an instant, and its last id unless it holds all that is left."""
+    after = begins.behind[1] if begins.behind is not None and begins.behind[0] == queue.name else None
+    last = (yield walking(sql.key_edge(queue, after, listing.window))).scalar()
+    query = sql.tied_by_key(queue, listing.filter, begins.at, after, last, listing.limit, only_ids=listing.only_ids)
+    return (yield walking(query)), last
 
 
 def _queue_count(catalog: QueueCatalog) -> Steps[int]:

@@ -20,8 +20,9 @@ from pgboss.core.names import SchemaName, quote_literal
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
 from pgboss.core.wire import dumps
+from pgboss.sql.walk import LAST_ID
 
-__all__ = ["edge", "key_edge", "tied", "tied_by_key", "tied_count", "within"]
+__all__ = ["edge", "key_edge", "tied", "tied_by_key", "tied_count", "tied_queue", "within"]
 
 _COLUMN: Final[dict[JobOrder, str]] = {"created": "created_on", "due": "start_after", "finished": "completed_on"}
 _DUE_STATES: Final = ("created", "retry", "active", "failed")
@@ -208,20 +209,38 @@ def tied(
 ) -> Query:
     """The first matching jobs of the position's very instant behind it; columns as of :func:`within`."""
     walk = _Walk(schema, queue, wanted)
-    return _listing(
-        walk, f"AND j.{walk.column} = {walk.bind(begins.at, 'timestamptz')} {walk.behind(begins)}", limit, only_ids
+    at = walk.bind(begins.at, "timestamptz")
+    # As a range, though it is one instant: told that all are equal, the planner would take the order from the primary
+    # key, and read the whole queue.
+    instant = f"AND j.{walk.column} >= {at} AND j.{walk.column} <= {at}"
+    return _listing(walk, f"{instant} {walk.behind(begins)}", limit, only_ids)
+
+
+def tied_queue(schema: SchemaName, wanted: JobFilter, begins: JobPosition) -> Query:
+    """The first queue that has rows of the position's very instant, and of which not all have been looked at."""
+    walk = _Walk(schema, None, wanted)
+    at, queues = walk.bind(begins.at, "timestamptz"), walk.queues
+    behind = "true"
+    if begins.behind is not None:
+        name, id = begins.behind
+        behind = f"q.name {'>' if id == LAST_ID else '>='} {walk.bind(name, 'text')}"
+    found = " OR ".join(
+        f"""EXISTS (SELECT FROM {walk.table} j
+                     WHERE j.name = q.name AND {stream} AND j.{walk.column} = {at} OFFSET 0)"""
+        for stream in walk.streams()
     )
+    return walk.query(f"SELECT q.name FROM {queues} WHERE {behind} AND ({found}) ORDER BY q.name LIMIT 1")
 
 
-def key_edge(schema: SchemaName, queue: QueueRef | None, begins: JobPosition, window: int) -> Query:
-    """The last queue and id of the window by primary key behind the position; no row when fewer rows are left."""
-    walk = _Walk(schema, queue, JobFilter())
+def key_edge(queue: QueueRef, after: UUID | None, window: int) -> Query:
+    """The last id of a queue's window by primary key behind an id; no row when fewer rows are left."""
+    walk = _Walk(queue.schema, queue, JobFilter())
     return walk.query(
         f"""
-        SELECT j.name, j.id
+        SELECT j.id
           FROM {walk.table} j
-         WHERE true {_keys(walk, begins)}
-         ORDER BY j.name, j.id
+         WHERE {_keys(walk, queue, after, None)}
+         ORDER BY j.id
         OFFSET {walk.bind(window, "int")} - 1
          LIMIT 1
         """
@@ -229,40 +248,35 @@ def key_edge(schema: SchemaName, queue: QueueRef | None, begins: JobPosition, wi
 
 
 def tied_by_key(
-    schema: SchemaName,
-    queue: QueueRef | None,
+    queue: QueueRef,
     wanted: JobFilter,
-    begins: JobPosition,
-    last: tuple[str, UUID] | None,
+    at: str,
+    after: UUID | None,
+    last: UUID | None,
     limit: int,
     *,
     only_ids: bool,
 ) -> Query:
-    """The same as :func:`tied`, through the primary key, as far as the job ``last``."""
-    walk = _Walk(schema, queue, wanted)
+    """The first matching jobs of an instant in the window of a queue by primary key; columns as of :func:`within`."""
+    walk = _Walk(queue.schema, queue, wanted)
     # Said in a way that the index by time does not answer: all of its rows of this instant would be read.
-    at = f"(j.{walk.column} = {walk.bind(begins.at, 'timestamptz')}) IS TRUE"
+    instant = f"(j.{walk.column} = {walk.bind(at, 'timestamptz')}) IS TRUE"
     any_stream = " OR ".join(f"({stream})" for stream in walk.streams())
-    until = (
-        "" if last is None else f"AND (j.name, j.id) <= ({walk.bind(last[0], 'text')}, {walk.bind(last[1], 'uuid')})"
-    )
     return walk.query(
         f"""
-        SELECT {_columns(schema, only_ids)}, j.{walk.column}::text
+        SELECT {_columns(queue.schema, only_ids)}, j.{walk.column}::text
           FROM {walk.table} j
-         WHERE {at} AND (({any_stream}) IS TRUE) {_keys(walk, begins)} {until} {walk.filters()}
-         ORDER BY j.name, j.id
+         WHERE {_keys(walk, queue, after, last)} AND {instant} AND (({any_stream}) IS TRUE) {walk.filters()}
+         ORDER BY j.id
          LIMIT {walk.bind(limit, "int")}
         """
     )
 
 
-def _keys(walk: _Walk, begins: JobPosition) -> str:
-    of_queue = "" if walk.queue is None else f"AND j.name = {walk.bind(walk.queue.name, 'text')}"
-    if begins.behind is None:
-        return of_queue
-    name, id = begins.behind
-    return f"{of_queue} AND (j.name, j.id) > ({walk.bind(name, 'text')}, {walk.bind(id, 'uuid')})"
+def _keys(walk: _Walk, queue: QueueRef, after: UUID | None, last: UUID | None) -> str:
+    behind = "" if after is None else f" AND j.id > {walk.bind(after, 'uuid')}"
+    until = "" if last is None else f" AND j.id <= {walk.bind(last, 'uuid')}"
+    return f"j.name = {walk.bind(queue.name, 'text')}{behind}{until}"
 
 
 def _listing(walk: _Walk, stretch: str, limit: int, only_ids: bool) -> Query:

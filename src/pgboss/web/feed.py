@@ -8,14 +8,17 @@ and clears its event cannot miss a snapshot in between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pgboss.errors import PgBossError
-from pgboss.insights import QueueCounts
 
-__all__ = ["CountsFeed", "CountsSnapshot"]
+__all__ = ["Feed", "Feeds", "Snapshot"]
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 POLL_SECONDS = 2.0
 QUIET_SECONDS = 15.0
@@ -23,19 +26,19 @@ QUIET_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class CountsSnapshot:
-    """The counts of all queues; the version grows with every change, as long as this process lives."""
+class Snapshot(Generic[T]):
+    """What was read; the version grows with every change, as long as the feed lives."""
 
     version: int
-    queues: Sequence[QueueCounts]
+    value: T
 
 
-class CountsFeed:
-    """Tells any number of listeners of the counts of one site."""
+class Feed(Generic[T]):
+    """Tells any number of listeners of one thing."""
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[Sequence[QueueCounts]]],
+        read: Callable[[], Awaitable[T]],
         *,
         poll_seconds: float = POLL_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
@@ -45,7 +48,7 @@ class CountsFeed:
         self._quiet_seconds = quiet_seconds
         self._listeners: set[asyncio.Event] = set()
         self._poller: asyncio.Task[None] | None = None
-        self._latest: CountsSnapshot | None = None
+        self._latest: Snapshot[T] | None = None
         self._version = 0
         self._closed = False
 
@@ -58,12 +61,12 @@ class CountsFeed:
         self._closed = True
         self._wake()
 
-    async def listen(self) -> AsyncGenerator[CountsSnapshot | None, None]:
-        """The counts now, and whenever they have changed; ``None`` when nothing did for a while. Close it when done."""
+    async def listen(self) -> AsyncGenerator[Snapshot[T] | None, None]:
+        """What it is now, and whenever it has changed; ``None`` when it did not for a while. Close it when done."""
         news = asyncio.Event()
         self._listeners.add(news)
         if self._poller is None:
-            self._poller = asyncio.create_task(self._poll(), name="pgboss counts")
+            self._poller = asyncio.create_task(self._poll(), name="pgboss feed")
         seen = None
         try:
             while not self._closed:
@@ -97,12 +100,47 @@ class CountsFeed:
                 self._tell(await self._read())
             await asyncio.sleep(self._poll_seconds)
 
-    def _tell(self, queues: Sequence[QueueCounts]) -> None:
-        if self._latest is None or self._latest.queues != queues:
+    def _tell(self, value: T) -> None:
+        if self._latest is None or self._latest.value != value:
             self._version += 1
-            self._latest = CountsSnapshot(self._version, queues)
+            self._latest = Snapshot(self._version, value)
             self._wake()
 
     def _wake(self) -> None:
         for news in self._listeners:
             news.set()
+
+
+class Feeds(Generic[K, T]):
+    """A feed of each thing that somebody listens to, by its key."""
+
+    def __init__(self, read: Callable[[K], Awaitable[T]], *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._read = read
+        self._poll_seconds = poll_seconds
+        self._feeds: dict[K, Feed[T]] = {}
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many things somebody listens to."""
+        return len(self._feeds)
+
+    def close(self) -> None:
+        """End all listeners, and let nobody listen any more."""
+        self._closed = True
+        for feed in self._feeds.values():
+            feed.close()
+
+    async def listen(self, key: K) -> AsyncGenerator[Snapshot[T] | None, None]:
+        """As :meth:`Feed.listen`, for one of these things."""
+        if self._closed:
+            return
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(lambda: self._read(key), poll_seconds=self._poll_seconds)
+        try:
+            async with aclosing(feed.listen()) as news:
+                async for snapshot in news:
+                    yield snapshot
+        finally:
+            if not feed.is_polling:
+                self._feeds.pop(key, None)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pgboss.boss import PgBoss
 from pgboss.core.names import SchemaName
@@ -14,17 +15,19 @@ from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import AsyncSession, arun
 from pgboss.errors import PgBossError
-from pgboss.insights import QueueCounts, queue_counts
+from pgboss.insights import JobNews, QueueCounts, job_news, queue_counts
 from pgboss.jobs import JobDefinition
 from pgboss.operations import audit
 from pgboss.prometheus import WorkerCollector
 from pgboss.sql import transactions as sql
 from pgboss.web.access import Principal
-from pgboss.web.feed import CountsFeed
+from pgboss.web.feed import Feed, Feeds
 
 __all__ = ["Site"]
 
 T = TypeVar("T")
+
+JOB_POLL_SECONDS = 1.0
 
 
 class Site:
@@ -34,6 +37,7 @@ class Site:
         boss: the client behind it. Give its calls the connection of :meth:`acting`.
         name: what it is called where there are several.
         counts: tells listeners of the counts of its queues.
+        jobs: tells listeners of how single jobs are doing, by queue and id; of one that is gone it is ``None``.
         workers: tells Prometheus of the workers of this process, from now on.
         problem: why the instance could not be started so far.
         closing: set when the server is about to stop.
@@ -43,7 +47,8 @@ class Site:
         self.boss = boss
         self.name = name
         self.workers = WorkerCollector(boss)
-        self.counts = CountsFeed(self._read_counts)
+        self.counts = Feed(self._read_counts)
+        self.jobs = Feeds(self._read_job, poll_seconds=JOB_POLL_SECONDS)
         self.problem: PgBossError | None = None
         self.closing = asyncio.Event()
         self._query_seconds = query_seconds
@@ -52,6 +57,7 @@ class Site:
         """End open streams: servers wait for them when they stop."""
         self.closing.set()
         self.counts.close()
+        self.jobs.close()
 
     @property
     def schema(self) -> SchemaName:
@@ -121,6 +127,10 @@ class Site:
             await self._limit(opened.session, read_only=False)
             yield opened.connection
             await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
+
+    async def _read_job(self, job: tuple[str, UUID]) -> JobNews | None:
+        queue, id = job
+        return await self.read(job_news(self.schema, queue, id))
 
     async def _read_counts(self) -> list[QueueCounts]:
         return await self.read(queue_counts(self.schema))

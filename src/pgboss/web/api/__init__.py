@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pgboss.web.api import (
     audit,
     builds,
+    bulk,
     events,
     failures,
     health,
@@ -16,6 +17,7 @@ from pgboss.web.api import (
     queues,
     redrive,
     schedules,
+    sending,
     subscriptions,
     warnings,
 )
@@ -32,6 +34,8 @@ api_router = APIRouter(
 )
 for resource in (
     events,
+    sending,
+    bulk,
     jobs,
     lineage,
     failures,
