@@ -92,6 +92,8 @@ class Reader:
     def _command(self, line: str) -> None:
         command, _, comment = (part.strip() for part in line.partition("  #"))
         if UNTIL_CTRL_C in comment:
+            # The port that readers have for themselves may be another test's here.
+            command = command.replace("pgboss serve", "pgboss serve --port 0")
             self._running.append((command, self._start(command)))
             if command.startswith("pgboss dev"):
                 self._expect("export DATABASE_URL=…")
