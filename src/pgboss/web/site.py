@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -40,7 +39,6 @@ class Site:
         jobs: tells listeners of how single jobs are doing, by queue and id; of one that is gone it is ``None``.
         workers: tells Prometheus of the workers of this process, from now on.
         problem: why the instance could not be started so far.
-        closing: set when the server is about to stop.
     """
 
     def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
@@ -50,12 +48,10 @@ class Site:
         self.counts = Feed(self._read_counts)
         self.jobs = Feeds(self._read_job, poll_seconds=JOB_POLL_SECONDS)
         self.problem: PgBossError | None = None
-        self.closing = asyncio.Event()
         self._query_seconds = query_seconds
 
     def close(self) -> None:
         """End open streams: servers wait for them when they stop."""
-        self.closing.set()
         self.counts.close()
         self.jobs.close()
 

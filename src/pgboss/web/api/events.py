@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -35,36 +34,15 @@ GONE = "event: gone\ndata: {}\n\n"
 class EventStream(StreamingResponse):
     """Server-sent events from an async generator, which is closed with the answer, however that ends.
 
-    The answer ends when the site closes: servers that stop wait for it.
+    It must end when its site closes, as those of feeds do: servers that stop wait for it.
     """
 
     media_type = "text/event-stream"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Cancelled while it sends, the answer would leave its generator to the garbage collector.
-        generator: Any = self.body_iterator
-        async with aclosing(generator):
-            self.body_iterator = _until(scope["app"].state.site.closing, generator)
-            async with aclosing(self.body_iterator):
-                await super().__call__(scope, receive, send)
-
-
-async def _until(closing: asyncio.Event, events: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
-    """The events up to the moment when somebody closes."""
-    closed = asyncio.ensure_future(closing.wait())
-    coming: asyncio.Future[Any] | None = None
-    try:
-        while True:
-            coming = asyncio.ensure_future(anext(events, None))
-            await asyncio.wait((closed, coming), return_when=asyncio.FIRST_COMPLETED)
-            if closed.done() or (event := coming.result()) is None:
-                return
-            yield event
-    finally:
-        closed.cancel()
-        if coming is not None and not coming.done():
-            coming.cancel()
-            await asyncio.wait((coming,))
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]  # always a generator here
+            await super().__call__(scope, receive, send)
 
 
 def _documented(description: str) -> dict[int | str, dict[str, Any]]:
