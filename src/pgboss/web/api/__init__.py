@@ -28,9 +28,21 @@ __all__ = ["api_router", "health_router"]
 health_router = health.router
 """At the root of the application."""
 
+# Said here, because Python's own words for a status differ from version to version.
+_PROBLEMS = {
+    401: "Nobody who may ask.",
+    403: "Somebody who may not do this.",
+    404: "There is no such thing.",
+    409: "Not as things stand now.",
+    413: "The request is too large.",
+    422: "The request is not as it should be.",
+    429: "Too many wrong keys came from this address.",
+    503: "The database does not answer, or not in time.",
+}
+
 api_router = APIRouter(
     prefix="/api",
-    responses={status: {"model": ProblemBody} for status in (401, 403, 404, 409, 422, 503)},
+    responses={status: {"model": ProblemBody, "description": what} for status, what in _PROBLEMS.items()},
 )
 for resource in (
     events,

@@ -34,13 +34,16 @@ class Readiness(BaseModel):
     reasons: list[str] | None = None
 
 
+_NOT_READY: dict[str, Any] = {"model": Readiness, "description": "It cannot do its work."}
+
+
 @router.get("/health")
 async def get_health() -> Health:
     """The process is up; nothing else is looked at."""
     return Health()
 
 
-@router.get("/ready", response_model_exclude_none=True, responses={503: {"model": Readiness}})
+@router.get("/ready", response_model_exclude_none=True, responses={503: _NOT_READY})
 async def get_ready(request: Request, site: AnySite) -> Readiness:
     """The database answers, its schema is one that this release can use, and workers run if they should."""
     reasons = await _reasons(site)
