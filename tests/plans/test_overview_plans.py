@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from pgboss import PgBoss
+from pgboss.core.queue import QueueRef
 from pgboss.sql import overview, pubsub, queue_stats
 from support.plans import explain
 from support.postgres import sql
@@ -33,9 +34,25 @@ async def test_lists_for_people_read_no_job(boss: PgBoss, database_url: str) -> 
     for query in (
         overview.counts(SCHEMA, 1000),
         overview.search(SCHEMA, "a", "b", 100),
+        overview.changes(SCHEMA),
         pubsub.find(SCHEMA, "paid", "mail", ("a", "b"), 100),
     ):
         assert not explain(database_url, query).paths
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_counting_up_to_a_number_reads_no_more_than_that(boss: PgBoss, database_url: str, analysed: bool) -> None:
+    await boss.create_queue("mail")
+    sql(
+        database_url,
+        "INSERT INTO pgboss.job (name, state)"
+        " SELECT 'mail', (ARRAY['created', 'completed'])[1 + n % 2]::pgboss.job_state FROM generate_series(1, 40000) n",
+    )
+    if analysed:
+        sql(database_url, "ANALYZE pgboss.job")
+    found = explain(database_url, overview.counted_up_to(QueueRef(SCHEMA, "mail", "job_common", "standard", True), 100))
+    # Of some thousand pages.
+    assert found.buffers < 300
 
 
 def _record(url: str, queues: list[str]) -> None:

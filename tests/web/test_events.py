@@ -14,9 +14,10 @@ import pytest
 
 from pgboss import PgBoss
 from pgboss.errors import DatabaseUnavailableError
-from pgboss.insights import QueueCounts
+from pgboss.insights import QueueCounts, queue_news
 from pgboss.web import WebOptions, app
 from pgboss.web.feed import Feed, Feeds
+from pgboss.web.site import Site
 from support.eventually import eventually
 from support.web import calling, serving
 
@@ -189,3 +190,17 @@ async def test_listeners_that_go_end_the_poller(boss: PgBoss) -> None:
     await asyncio.wait_for(application(scope, receive, send), 20)
     assert gone.is_set()
     assert not application.state.site.counts.is_polling
+
+
+async def test_a_change_of_jobs_is_told_before_anybody_has_counted(boss: PgBoss) -> None:
+    await boss.create_queue("mail")
+    site: Site = app(boss).state.site
+    before = await site.read(queue_news(site.schema))
+
+    async def has_changed() -> bool:
+        now = await site.read(queue_news(site.schema))
+        return (now.queues == before.queues) and now.changes > before.changes
+
+    await boss.send("mail", {})
+    # A session tells the statistics of what it wrote when it has been idle for up to ten seconds.
+    await eventually(has_changed, within=20)

@@ -18,7 +18,15 @@ from pgboss.insights.flow_graph import FlowEdge, FlowGraph, flow_graph
 from pgboss.insights.jobs import JobNews, JobPage, job_news, jobs_by_id, page_of_jobs
 from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, glances_of, lineage
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
-from pgboss.insights.overview import Overview, QueueCounts, QueueHealth, queue_counts, totals_over_time
+from pgboss.insights.overview import (
+    Overview,
+    QueueCounts,
+    QueueHealth,
+    QueueNews,
+    queue_counts,
+    queue_news,
+    totals_over_time,
+)
 from pgboss.insights.queues import QueueOverview, queue_overviews
 from pgboss.insights.schedules import PastRun, schedule_history
 
@@ -40,6 +48,7 @@ __all__ = [
     "QueueCounts",
     "QueueHealth",
     "QueueMetrics",
+    "QueueNews",
     "QueueOverview",
     "Relative",
     "browse",
@@ -55,6 +64,7 @@ __all__ = [
     "page_of_jobs",
     "queue_counts",
     "queue_metrics",
+    "queue_news",
     "queue_overviews",
     "schedule_history",
     "totals_over_time",

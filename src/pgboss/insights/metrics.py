@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pgboss.core.checks import text
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.queue import Queue, queues_from
-from pgboss.sql import browse, claim
+from pgboss.sql import browse, claim, overview
 from pgboss.sql import queues as sql
 
 __all__ = ["MOST_QUEUES", "QueueMetrics", "queue_metrics"]
@@ -35,9 +36,13 @@ class QueueMetrics:
     read_on: datetime | None = None
 
 
-def queue_metrics(schema: SchemaName) -> Steps[QueueMetrics]:
-    """All queues, up to 1000 of them in name order."""
-    queues = queues_from((yield sql.find(schema, None, limit=MOST_QUEUES)))
+def queue_metrics(schema: SchemaName, *, search: str | None = None) -> Steps[QueueMetrics]:
+    """All queues, or those whose name holds a text, up to 1000 of them in name order."""
+    if search:
+        text("search", search)
+        queues = queues_from((yield overview.search(schema, search, None, MOST_QUEUES)))
+    else:
+        queues = queues_from((yield sql.find(schema, None, limit=MOST_QUEUES)))
     names = [queue.name for queue in queues]
     oldest = dict.fromkeys(names, 0.0)
     for start in range(0, len(names), QUEUES_A_STATEMENT):

@@ -25,13 +25,16 @@ __all__ = [
     "Overview",
     "QueueCounts",
     "QueueHealth",
+    "QueueNews",
     "Totals",
     "TotalsPoint",
     "Trouble",
     "health_of",
     "overview",
     "queue_counts",
+    "queue_news",
     "totals_over_time",
+    "workers_by_queue",
 ]
 
 Trouble: TypeAlias = Literal["no_worker", "stuck", "failing", "backlog", "waiting"]
@@ -117,10 +120,22 @@ class QueueCounts:
     total: int
 
 
-def overview(schema: SchemaName) -> Steps[Overview]:
-    """All queues, up to 1000 of them, those in trouble first."""
-    metrics = yield from queue_metrics(schema)
-    workers = (yield from _workers_by_queue(schema)) if schema.has("instance") else None
+@dataclass(frozen=True, slots=True)
+class QueueNews:
+    """The counts of all queues, which may be those of a minute ago, and whether jobs have changed since.
+
+    Attributes:
+        changes: another number after jobs have changed: within a second or two mostly, within ten at the latest.
+    """
+
+    queues: Sequence[QueueCounts]
+    changes: int
+
+
+def overview(schema: SchemaName, *, search: str | None = None) -> Steps[Overview]:
+    """All queues, or those whose name holds a text, up to 1000 of them, those in trouble first."""
+    metrics = yield from queue_metrics(schema, search=search)
+    workers = yield from workers_by_queue(schema)
     oldest = metrics.oldest_ready_seconds or {}
     found = [
         health_of(one, oldest.get(one.name, 0.0), None if workers is None else workers[one.name])
@@ -153,6 +168,11 @@ def queue_counts(schema: SchemaName) -> Steps[list[QueueCounts]]:
     return [QueueCounts(*row) for row in (yield sql.counts(schema, MOST_QUEUES)).values]
 
 
+def queue_news(schema: SchemaName) -> Steps[QueueNews]:
+    """What listeners are told of: it is another one after jobs or counts have changed."""
+    return QueueNews((yield from queue_counts(schema)), int((yield sql.changes(schema)).scalar()))
+
+
 def health_of(queue: Queue, oldest_ready_seconds: float, workers: int | None) -> QueueHealth:
     """What is wrong with a queue, as far as its row and the instances tell."""
     troubles = tuple(_troubles(queue, oldest_ready_seconds, workers))
@@ -180,7 +200,10 @@ def _urgency(health: QueueHealth) -> tuple[int, float, str]:
     return worst, -health.oldest_ready_seconds if health.troubles else 0.0, health.queue.name
 
 
-def _workers_by_queue(schema: SchemaName) -> Steps[Counter[str]]:
+def workers_by_queue(schema: SchemaName) -> Steps[Counter[str] | None]:
+    """How many workers of live instances take the jobs of each queue; ``None`` where the schema is older than that."""
+    if not schema.has("instance"):
+        return None
     workers: Counter[str] = Counter()
     after = None
     while page := (yield from get_instances(schema, limit=INSTANCES_A_PAGE, after=after)):

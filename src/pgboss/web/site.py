@@ -14,7 +14,7 @@ from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import AsyncSession, arun
 from pgboss.errors import PgBossError
-from pgboss.insights import JobNews, QueueCounts, job_news, queue_counts
+from pgboss.insights import JobNews, QueueNews, job_news, queue_news
 from pgboss.jobs import JobDefinition
 from pgboss.operations import audit
 from pgboss.prometheus import WorkerCollector
@@ -128,8 +128,8 @@ class Site:
         queue, id = job
         return await self.read(job_news(self.schema, queue, id))
 
-    async def _read_counts(self) -> list[QueueCounts]:
-        return await self.read(queue_counts(self.schema))
+    async def _read_counts(self) -> QueueNews:
+        return await self.read(queue_news(self.schema))
 
     async def _limit(self, session: AsyncSession, *, read_only: bool) -> None:
         await session.execute(sql.limit_statements(self._query_seconds, read_only=read_only))

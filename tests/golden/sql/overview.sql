@@ -1,3 +1,24 @@
+-- changes
+SELECT COALESCE(sum(pg_stat_get_tuples_inserted(t.oid) + pg_stat_get_tuples_updated(t.oid)
+                    + pg_stat_get_tuples_deleted(t.oid)), 0)::bigint AS changes
+  FROM (SELECT to_regclass($1::text)::oid AS oid
+         UNION ALL
+        SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass($1::text)) t
+
+-- counted_up_to
+SELECT 'created' AS state, count(*) AS jobs
+  FROM (SELECT FROM "pgboss"."job_common" WHERE name = $1::text AND state = 'created'
+         ORDER BY blocked, start_after LIMIT $2::int) found UNION ALL 
+SELECT 'retry' AS state, count(*) AS jobs
+  FROM (SELECT FROM "pgboss"."job_common" WHERE name = $1::text AND state = 'retry'
+         ORDER BY blocked, start_after LIMIT $2::int) found UNION ALL 
+SELECT 'active' AS state, count(*) AS jobs
+  FROM (SELECT FROM "pgboss"."job_common" WHERE name = $1::text AND state = 'active'
+         ORDER BY blocked, start_after LIMIT $2::int) found UNION ALL 
+SELECT 'failed' AS state, count(*) AS jobs
+  FROM (SELECT FROM "pgboss"."job_common" WHERE name = $1::text AND state = 'failed'
+         ORDER BY blocked, start_after LIMIT $2::int) found
+
 -- counts
 SELECT name, ready_count, active_count, queued_count, deferred_count, failed_count, total_count
   FROM "pgboss"."queue"

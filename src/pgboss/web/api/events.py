@@ -76,7 +76,7 @@ async def _counts(listening: AsyncGenerator[Snapshot[Any] | None, None]) -> Asyn
             if snapshot is None:
                 yield HEARTBEAT
             else:
-                queues = [asdict(one) for one in snapshot.value]
+                queues = [asdict(one) for one in snapshot.value.queues]
                 yield _event("counts", snapshot, {"version": snapshot.version, "queues": queues})
 
 

@@ -9,21 +9,42 @@ from starlette.staticfiles import StaticFiles
 
 from pgboss.web.dashboard import (
     audit,
+    builds,
     failures,
+    instances,
     job,
     jobs,
     jobs_act,
     login,
     overview,
+    queue,
+    queues,
     schedule_form,
     schedules,
     send,
+    warnings,
 )
 
 __all__ = ["VIEWS", "add_dashboard"]
 
 # The page that acts on many jobs comes before that of one, whose id could be anything.
-VIEWS = (login, overview, jobs_act, jobs, job, failures, schedules, schedule_form, send, audit)
+VIEWS = (
+    login,
+    overview,
+    queues,
+    queue,
+    jobs_act,
+    jobs,
+    job,
+    failures,
+    schedules,
+    schedule_form,
+    send,
+    instances,
+    warnings,
+    builds,
+    audit,
+)
 STATIC = Path(__file__).parent / "static"
 
 

@@ -61,6 +61,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
 FILTERS: Mapping[str, Callable[[Any], str]] = {
     "number": number,
     "duration": duration,
@@ -68,4 +73,5 @@ FILTERS: Mapping[str, Callable[[Any], str]] = {
     "iso": iso,
     "utc": utc,
     "json": as_json,
+    "pretty": pretty,
 }

@@ -49,9 +49,13 @@ class Form(Generic[M]):
             raise ValidationError(told) from None
 
     def refused(self, error: PgBossError) -> Self:
-        """The same form, with what an action had against it, unless that is known of its fields."""
+        """The same form, with what an action had against it, unless that is known of its fields.
+
+        Our errors begin with the name of what is wrong, which may be one of the fields.
+        """
         if not self.problems:
-            self.problems = {"": str(error)}
+            about = next((name for name in self._model.model_fields if str(error).startswith(f"{name} ")), "")
+            self.problems = {about: str(error)}
         return self
 
 

@@ -19,10 +19,14 @@ __all__ = ["NAVIGATION", "page"]
 # Name, path and label of each page there is.
 NAVIGATION = (
     ("overview", "/", "Overview"),
+    ("queues", "/queues", "Queues"),
     ("jobs", "/jobs", "Jobs"),
     ("failures", "/failures", "Failures"),
     ("schedules", "/schedules", "Schedules"),
     ("send", "/send", "Send a job"),
+    ("instances", "/instances", "Instances"),
+    ("warnings", "/warnings", "Warnings"),
+    ("builds", "/builds", "Index builds"),
     ("audit", "/audit", "Record"),
 )
 
