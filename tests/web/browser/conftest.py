@@ -16,6 +16,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from support.console import errors_of
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # It tries to reach its maker's hosts otherwise; and root has no sandbox.
 ARGUMENTS = [
@@ -27,6 +29,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Its caret is left alone: to hide it, Playwright would add a style that the page's policy refuses.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 
@@ -64,9 +67,7 @@ def refusals() -> set[int]:
 async def page(context: BrowserContext, refusals: set[int]) -> AsyncIterator[Page]:
     """A page of a browser; whatever its console reports as an error fails the test, but for ``refusals``."""
     page = await context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    said = errors_of(page)
     yield page
     provoked = [f"responded with a status of {status} " for status in refusals]
     assert [text for text in said if not any(part in text for part in provoked)] == []
@@ -83,6 +84,6 @@ def camera() -> Camera:
     async def take(page: Page, name: str) -> None:
         if SCREENSHOTS:
             # Playwright makes the folder.
-            await page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True)
+            await page.screenshot(path=f"{SCREENSHOTS}/{name}.png", full_page=True, caret="initial")
 
     return take

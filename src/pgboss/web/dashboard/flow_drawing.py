@@ -12,7 +12,7 @@ from pgboss.web.dashboard.flow_layout import Box, lay_out
 
 __all__ = ["DrawnJob", "FlowDrawing", "draw_flow"]
 
-MOST_LETTERS = 21
+MOST_LETTERS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DrawnJob:
 
     @property
     def status(self) -> str:
-        return "waits for others" if self.is_blocked and self.state in ("created", "retry") else self.state
+        return "waiting" if self.is_blocked and self.state in ("created", "retry") else self.state
 
 
 @dataclass(frozen=True, slots=True)

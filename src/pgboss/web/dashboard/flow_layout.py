@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 __all__ = ["Box", "Layout", "Line", "lay_out"]
 
-WIDTH, HEIGHT = 168, 46
-COLUMN_GAP, ROW_GAP, MARGIN = 56, 16, 8
+WIDTH, HEIGHT = 190, 46
+COLUMN_GAP, ROW_GAP, MARGIN = 44, 16, 8
 SWEEPS = 6
 
 Place: TypeAlias = Hashable

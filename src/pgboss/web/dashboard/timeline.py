@@ -58,8 +58,7 @@ def _attempts(job: JobDetails, attempt: KnownAttempt | None) -> Iterator[Moment]
     if attempt is None:
         return
     if attempt.number > 1:
-        earlier = "Attempt 1" if attempt.number == 2 else f"Attempts 1 to {attempt.number - 1}"
-        yield Moment(earlier, "retry", note="Failed, or were given back. Of a job only the last attempt is stored.")
+        yield _earlier(attempt.number - 1)
     ended = {"active": "runs", "completed": "was completed", "failed": "failed", "cancelled": "was cancelled"}
     failed = attempt.outcome == "failed"
     yield Moment(
@@ -71,6 +70,11 @@ def _attempts(job: JobDetails, attempt: KnownAttempt | None) -> Iterator[Moment]
     )
     if job.state == "retry":
         yield Moment(f"Attempt {attempt.number + 1} falls due", "retry", at=job.start_after)
+
+
+def _earlier(count: int) -> Moment:
+    which = "Attempt 1" if count == 1 else f"Attempts 1 to {count}"
+    return Moment(which, "retry", note="Failed, or given back. Of a job only the last attempt is stored.")
 
 
 def _ending(lineage: Lineage) -> Iterator[Moment]:

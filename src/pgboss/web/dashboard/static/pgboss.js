@@ -1,7 +1,9 @@
 // What pages do by themselves. Each script enhances what is already there: pages can be read and used without them.
 import { drawCharts } from "./scripts/charts.js";
-import { enhanceForms } from "./scripts/forms.js";
+import { followJob } from "./scripts/follow-job.js";
+import { enhanceForms, keepChoices } from "./scripts/forms.js";
 import { followCounts } from "./scripts/live.js";
+import { offerSavedFilters } from "./scripts/saved-filters.js";
 import { offerTheme } from "./scripts/theme-toggle.js";
 import { keepTimes, showTimes } from "./scripts/times.js";
 
@@ -15,4 +17,7 @@ enhance(document);
 keepTimes();
 offerTheme();
 followCounts();
+followJob();
+keepChoices();
+offerSavedFilters();
 document.body.addEventListener("htmx:afterSettle", (event) => enhance(event.detail.elt.parentNode ?? document));

@@ -5,6 +5,7 @@ export function enhanceForms(root) {
     input.addEventListener("change", () => input.form.requestSubmit());
   }
   for (const box of root.querySelectorAll("input[data-checks-all]")) {
+    box.hidden = false;
     box.addEventListener("change", () => checkAll(box));
   }
 }
@@ -20,4 +21,14 @@ function checkAll(box) {
   for (const one of document.querySelectorAll(`input[type=checkbox][name="${CSS.escape(box.dataset.checksAll)}"]`)) {
     one.checked = box.checked;
   }
+}
+
+// A list does not renew itself while something in it is checked, nor the job of a dialog while that is open.
+export function keepChoices() {
+  for (const name of ["htmx:beforeRequest", "htmx:beforeSwap"]) document.body.addEventListener(name, keepChoice);
+}
+
+function keepChoice(event) {
+  const { elt } = event.detail;
+  if (elt.matches("[data-keeps-choice]:has(input:checked, :popover-open)")) event.preventDefault();
 }

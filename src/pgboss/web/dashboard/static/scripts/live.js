@@ -4,11 +4,19 @@ const QUIET_MILLISECONDS = 1000;
 
 export function followCounts() {
   const { live, base } = document.body.dataset;
-  if (live === undefined || !window.EventSource) return;
-  const source = new EventSource(`${base}/api/events`);
+  if (live === undefined) return;
+  listen(`${base}/api/events`, "counts", (event) => announce(JSON.parse(event.data)));
+}
+
+// Hear of an event of a stream for as long as the page is looked at, and show whether that works.
+export function listen(address, name, hear) {
+  if (!window.EventSource) return;
+  const source = new EventSource(address);
   source.addEventListener("open", () => tell("on"));
   source.addEventListener("error", () => tell("lost"));
-  source.addEventListener("counts", (event) => announce(JSON.parse(event.data)));
+  source.addEventListener(name, hear);
+  // There will be nothing more to hear.
+  source.addEventListener("gone", () => source.close());
   // A page that is left is kept by the browser for the way back, and its connection with it.
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
