@@ -10,6 +10,7 @@ import pytest
 
 from pgboss import PgBoss
 from pgboss.web import Principal, WebOptions, app
+from support.command_line import CommandLine
 from support.postgres import sql
 from support.web import calling
 
@@ -70,3 +71,9 @@ async def test_many_first_actions_at_once(api: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(*[api.put(f"/api/queues/q{number}", json={}) for number in range(12)])
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     assert len((await api.get("/api/audit")).json()["entries"]) == 12
+
+
+async def test_the_table_and_its_trigger_are_no_drift(api: httpx.AsyncClient, database_url: str) -> None:
+    await api.put("/api/queues/mail", json={})
+    outcome = CommandLine(database_url)("doctor")
+    assert outcome.code == 0, outcome.out

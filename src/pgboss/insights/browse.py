@@ -1,8 +1,8 @@
 """Jobs of one queue or of all, a page at a time, whatever the filter and however many jobs there are.
 
 A page costs a window of rows at most. Where few of them match, the page may come out short before all jobs were looked
-at: it then says how far it has looked, and its cursor goes on from there. Jobs that are there all the while are told
-exactly once, also while others come, go and change their state.
+at: it then says how far it has looked, and its cursor goes on from there. Jobs that are there, in the same state,
+all the while are told exactly once, also while others come, go and change.
 """
 
 from __future__ import annotations

@@ -29,6 +29,8 @@ NAVIGATION = (
     ("builds", "/builds", "Index builds"),
     ("audit", "/audit", "Record"),
 )
+FOR_WRITERS = frozenset({"send"})
+"""Pages that are of no use to those who may only look, and refuse them."""
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -59,15 +61,16 @@ def page(
     - ``flash``: what a change that was just made has to say, once; ``None`` in fragments.
     """
     principal = getattr(request.state, "principal", None)
+    may_write = principal is not None and principal.may_write
     given = {
         "base": base_of(request),
         "here": here(request),
-        "navigation": NAVIGATION,
+        "navigation": [entry for entry in NAVIGATION if may_write or entry[0] not in FOR_WRITERS],
         "at": at,
         "site": request.app.state.site,
         "sites": _sites(request),
         "principal": principal,
-        "may_write": principal is not None and principal.may_write,
+        "may_write": may_write,
         "is_logged_in": principal is not None and getattr(request.state, "session", None) is not None,
         "csrf_token": getattr(request.state, "csrf_token", ""),
         "flash": None,
