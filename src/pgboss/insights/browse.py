@@ -30,7 +30,7 @@ from pgboss.sql.walk import LAST_ID
 __all__ = ["FoundIds", "FoundJobs", "browse", "find_ids"]
 
 MAX_PAGE = 1000
-WINDOW = 20_000
+WINDOW = 10_000
 """So many rows are looked at for a page, of one queue or of all together."""
 LEAST_SHARE = 1000
 """So many of each queue are, however many queues there are."""

@@ -11,7 +11,7 @@ __all__ = ["walking"]
 @atomic
 def walking(statement: Query) -> Steps[Rows]:
     """Run one statement of a walk, in a transaction that sorts only what no index has in order."""
-    before = (yield sql.walk_by_key()).scalar()
+    enable_sort, jit, *_ = (yield sql.walk_by_key()).values[0]
     rows = yield statement
-    yield sql.walk_ends(before)
+    yield sql.walk_ends(enable_sort, jit)
     return rows

@@ -21,21 +21,24 @@ def latest(schema: SchemaName, queue: QueueRef | None, share: int, most: int) ->
     table = schema.table("job") if queue is None else queue.table
     queues = f"{schema.table('queue')} q" if queue is None else "(VALUES ($3::text)) q(name)"
     blocked = ("AND j.blocked = false", "AND j.blocked = true") if schema.has("job.blocked") else ("",)
+    root = schema.if_has("job.source_root_id", "COALESCE(j.source_root_id, j.id)", "j.id")
+    # Outputs are cut down before they are sorted.
     streams = " UNION ALL ".join(
         f"""
                 SELECT j.* FROM {queues} CROSS JOIN LATERAL (
-                    SELECT j.*
+                    SELECT j.name, j.id, {root} AS root_id, j.completed_on, {_REASON}::text AS reason, j.start_after
                       FROM {table} j
                      WHERE j.name = q.name AND j.state = 'failed' {kind}
                      ORDER BY j.start_after DESC
                      LIMIT $1::int) j"""
         for kind in blocked
     )
-    root = schema.if_has("job.source_root_id", "COALESCE(j.source_root_id, j.id)", "j.id")
     return Query(
         f"""
-        SELECT j.name, j.id, {root} AS root_id, j.completed_on, {_REASON}::text AS reason
-          FROM (SELECT * FROM ({streams}) j ORDER BY j.start_after DESC LIMIT $2::int) j
+        SELECT j.name, j.id, j.root_id, j.completed_on, j.reason
+          FROM ({streams}) j
+         ORDER BY j.start_after DESC
+         LIMIT $2::int
         """,
         (share, most, *(() if queue is None else (queue.name,))),
     )

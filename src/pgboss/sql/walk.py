@@ -20,16 +20,23 @@ RETAINED = "state IN ('completed', 'cancelled')"
 
 
 def walk_by_key() -> Query:
-    """Let the rest of the transaction read keys in the order of their index; the value is what was set before.
+    """Let the rest of the transaction read keys in the order of their index; the row is what was set before.
 
-    On a table that was never analysed the planner would rather sort what is left of the queue, for every batch.
+    On a table that was never analysed the planner would rather sort what is left of the queue, for every batch. Where
+    it must sort all the same, the plan looks so dear to PostgreSQL up to 17 that it would be compiled first, for longer
+    than it then runs.
     """
-    return Query("SELECT current_setting('enable_sort') AS before, set_config('enable_sort', 'off', true)")
+    return Query(
+        "SELECT current_setting('enable_sort') AS enable_sort, current_setting('jit') AS jit, "
+        "set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
+    )
 
 
-def walk_ends(before: str) -> Query:
+def walk_ends(enable_sort: str, jit: str) -> Query:
     """Set back what :func:`walk_by_key` has set: the transaction may be the caller's."""
-    return Query("SELECT set_config('enable_sort', $1::text, true)", (before,))
+    return Query(
+        "SELECT set_config('enable_sort', $1::text, true), set_config('jit', $2::text, true)", (enable_sort, jit)
+    )
 
 
 def edge(table: str, name: str, id: str, after: UUID | None) -> str:

@@ -29,7 +29,7 @@ JobAction: TypeAlias = Literal["retry", "cancel", "resume", "delete"]
 MOST_AT_ONCE = 10_000
 """So many jobs are acted on, or counted, for one request at most."""
 BATCH = 1000
-MOST_WINDOWS = 50
+MOST_WINDOWS = 100
 """So many windows of a listing are looked through for one request, with whatever they hold."""
 
 _STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
