@@ -9,6 +9,7 @@ from uuid import UUID
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.schedule import occurrence_key
+from pgboss.operations.walk import walking
 from pgboss.sql import schedule_history as sql
 
 __all__ = ["PastRun", "schedule_history"]
@@ -34,5 +35,5 @@ class PastRun:
 
 def schedule_history(schema: SchemaName, queue: str, key: str, *, limit: int = 20) -> Steps[list[PastRun]]:
     """The latest occurrences of a schedule, the last one first, as far as they are kept."""
-    found = yield sql.history(schema, queue, occurrence_key(queue, key), limit)
+    found = yield from walking(sql.history(schema, queue, occurrence_key(queue, key), limit))
     return [PastRun(*row) for row in found.values]

@@ -26,7 +26,7 @@ class JobError:
     name: str | None
     message: str
     stack: str | None = None
-    behind: Sequence[JobError] = ()
+    behind: tuple[JobError, ...] = ()
 
 
 def error_of(output: JSON) -> JobError | None:
@@ -39,7 +39,7 @@ def _read(output: JSON, depth: int) -> JobError:
     if not isinstance(wrapped, dict):
         return JobError(None, reason_of(output))
     causes = [wrapped.get("cause"), *_list(wrapped.get("errors"))]
-    behind = [_read(cause, depth + 1) for cause in causes if isinstance(cause, dict) and depth < DEEPEST]
+    behind = tuple(_read(cause, depth + 1) for cause in causes if isinstance(cause, dict) and depth < DEEPEST)
     return JobError(_text(wrapped.get("name")), reason_of(output), _text(wrapped.get("stack")), behind)
 
 
