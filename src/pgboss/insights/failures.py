@@ -22,7 +22,7 @@ from pgboss.sql import lineage, overview
 
 __all__ = ["FailedJob", "FailureGroup", "Failures", "cause_of", "failed_jobs", "failures", "letters_of"]
 
-MOST_FAILURES = 5_000
+MOST_FAILURES = 2_000
 LEAST_SHARE = 200
 SAMPLES = 5
 
@@ -87,7 +87,7 @@ Shown = Callable[[JSON], JSON]
 def failures(
     catalog: QueueCatalog, queue: str | None = None, *, shown: Shown = lambda output: output
 ) -> Steps[Failures]:
-    """The latest failed jobs of a queue or of all, up to 5,000, by cause.
+    """The latest failed jobs of a queue or of all, up to 2,000, by cause.
 
     Args:
         catalog: the queues known.

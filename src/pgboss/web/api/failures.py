@@ -38,7 +38,7 @@ class FailuresBody(BaseModel):
 
 @router.get("")
 async def get_failures(site: AnySite, reader: AnyReader, options: Options, queue: str | None = None) -> FailuresBody:
-    """Why jobs have failed: the latest 5,000 of one queue or of all, grouped by cause."""
+    """Why jobs have failed: the latest 2,000 of one queue or of all, grouped by cause."""
     found = await site.read(failures(site.catalog, queue, shown=lambda output: redacted(output, options.redact)))
     groups = [
         Group(
