@@ -15,6 +15,7 @@ from pgboss.core.job import JobDetails
 from pgboss.insights import flow_graph, lineage
 from pgboss.web.dashboard.changes import AnyChange
 from pgboss.web.dashboard.flow_drawing import FlowDrawing, draw_flow
+from pgboss.web.dashboard.job_error import error_of
 from pgboss.web.dashboard.pages import page
 from pgboss.web.dashboard.timeline import timeline
 from pgboss.web.dashboard.tree import tree
@@ -52,7 +53,7 @@ async def show_job(
         "moments": timeline(around),
         "data": tree(job.data),
         "output": tree(job.output),
-        "source_output": tree(job.source_output),
+        "source_error": error_of(job.source_output),
         "history": around.history,
         "parents": around.parents,
         "children": around.children,
