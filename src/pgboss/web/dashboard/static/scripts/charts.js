@@ -40,7 +40,7 @@ function draw(element) {
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: { y: { range: (chart, low, high) => [0, Math.max(high * 1.08, unit === "seconds" ? 0.1 : 4)] } },
-    axes: [axis({ size: 28 }), axis({ size: 52, values: (chart, marks) => marks.map((one) => shown(one, unit)) })],
+    axes: [axis({ size: 24, space: 64, values: (chart, marks, index, space, step) => marks.map((at) => mark(at, step)) }), axis({ size: 52, values: (chart, marks) => marks.map((one) => shown(one, unit)) })],
     series: [{ label: "Time", value: (chart, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(one, unit))],
   };
   drawn.set(element, new window.uPlot(options, [times, ...series.map((one) => one.values)], element));
@@ -78,12 +78,20 @@ function colour(name) {
 const count = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const time = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const date = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
 function shown(value, unit) {
   if (unit !== "seconds") return count.format(value);
   if (value === 0) return "0";
   if (value < 1) return `${Math.round(value * 1000)} ms`;
   if (value < 120) return `${Number(value.toPrecision(3))} s`;
   return value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`;
+}
+
+// In the form that the viewer is used to; whole days as a date.
+function mark(at, stepSeconds) {
+  return (stepSeconds >= 86400 ? date : hour).format(new Date(at * 1000));
 }
 
 function clock(at) {
