@@ -28,6 +28,14 @@ PAGES = {
 }
 
 
+FIRST_FRAME_AFTER_RENEWAL = """() => new Promise((resolve) => {
+  document.body.addEventListener("htmx:afterSwap", () => requestAnimationFrame(
+    () => resolve(document.querySelectorAll(".chart canvas").length)), { once: true });
+  document.body.dispatchEvent(new CustomEvent("pgboss:counts"));
+})"""
+"""How many charts are drawn when what has renewed itself is painted for the first time."""
+
+
 class Shop(NamedTuple):
     """A database with something of everything in it, and where its dashboard is."""
 
@@ -66,8 +74,24 @@ async def test_a_job_sent_elsewhere_changes_the_page(page: Page, shop: Shop) -> 
     assert await page.evaluate("window.sameDocument")
 
 
+async def test_charts_are_there_when_the_page_has_renewed_itself(page: Page, shop: Shop) -> None:
+    await page.goto(shop.url)
+    await expect(page.locator(".chart canvas")).to_have_count(3)
+    for _ in range(2):
+        assert await page.evaluate(FIRST_FRAME_AFTER_RENEWAL) == 3
+
+
+async def test_a_queue_that_is_deleted_elsewhere_says_so(page: Page, refusals: set[int], shop: Shop) -> None:
+    refusals.add(404)
+    await page.goto(f"{shop.url}/queues/quiet")
+    await expect(page.get_by_text("Live")).to_be_visible()
+    shop.boss.delete_queue("quiet")
+    await expect(page.get_by_role("heading", name="Not found")).to_be_visible(timeout=20_000)
+
+
 async def test_the_life_of_a_queue(page: Page, refusals: set[int], shop: Shop) -> None:
-    refusals.add(422)
+    # The last is what a page hears that renews itself while its queue is deleted.
+    refusals.update((422, 404))
     await page.goto(f"{shop.url}/queues")
     await page.get_by_role("link", name="Create a queue").click()
     await page.get_by_label("Name").fill("no spaces here")

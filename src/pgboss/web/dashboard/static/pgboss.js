@@ -20,4 +20,5 @@ followCounts();
 followJob();
 keepChoices();
 offerSavedFilters();
-document.body.addEventListener("htmx:afterSettle", (event) => enhance(event.detail.elt.parentNode ?? document));
+// What is new only, and before it is painted: settling comes a frame later.
+document.body.addEventListener("htmx:afterSwap", (event) => enhance(event.target));

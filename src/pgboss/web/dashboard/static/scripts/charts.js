@@ -40,7 +40,10 @@ function draw(element) {
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: { y: { range: (chart, low, high) => [0, Math.max(high * 1.08, unit === "seconds" ? 0.1 : 4)] } },
-    axes: [axis({ size: 24, space: 64, values: (chart, marks, index, space, step) => marks.map((at) => mark(at, step)) }), axis({ size: 52, values: (chart, marks) => marks.map((one) => shown(one, unit)) })],
+    axes: [
+      axis({ size: 24, space: 64, values: (chart, marks, index, space, step) => marks.map((at) => mark(at, step)) }),
+      axis({ size: 52, values: (chart, marks) => marks.map((one) => shown(one, unit)) }),
+    ],
     series: [{ label: "Time", value: (chart, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(one, unit))],
   };
   drawn.set(element, new window.uPlot(options, [times, ...series.map((one) => one.values)], element));

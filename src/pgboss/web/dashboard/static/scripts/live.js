@@ -22,6 +22,16 @@ export function listen(address, name, hear) {
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
+// A part of a page that is gone, as of a queue that somebody has deleted: the page says so itself. A form that was just
+// sent leads elsewhere, which a reload would break off.
+let isLeaving = false;
+addEventListener("submit", () => { isLeaving = true; });
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.status !== 404) return;
+  detail.isError = false;
+  if (!isLeaving) location.reload();
+});
+
 function tell(connection) {
   document.body.dataset.connection = connection;
 }
