@@ -240,7 +240,7 @@ async def test_every_address_begins_with_where_it_is_mounted(boss: PgBoss, path:
     async with calling(outer) as client:
         answer = await client.get(f"/ops/jobs{path}", headers=HTML)
     assert answer.status_code == 200
-    addresses = re.findall(r'(?:href|src|action|hx-get)="([^"]*)"', answer.text)
+    addresses = re.findall(r' (?:href|src|action|hx-get)="([^"]*)"', answer.text)
     outside = [one for one in addresses if not one.startswith(("/ops/jobs/", "#", "?"))]
     assert (len(addresses) > 10, outside) == (True, [])
 
