@@ -1,6 +1,7 @@
 // Charts: <div class="chart" data-chart='{"times": […], "unit": "jobs", "series": [{"label", "ink", "values"}]}'>.
 // Times are seconds of the epoch; `ink` is a colour of pgboss.css, `unit` is jobs or seconds.
 const HEIGHT = 150;
+const HALF_AN_HOUR = 30 * 60;
 const drawn = new Map();
 
 export function drawCharts(root) {
@@ -39,25 +40,29 @@ function draw(element) {
     height: HEIGHT,
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
-    scales: { y: { range: (chart, low, high) => [0, Math.max(high * 1.08, unit === "seconds" ? 0.1 : 4)] } },
+    scales: {
+      // Of a single moment the axis would span years.
+      x: { range: (chart, from, until) => (times.length > 1 ? [from, until] : [times[0] - HALF_AN_HOUR, times[0] + HALF_AN_HOUR]) },
+      y: { range: (chart, low, high) => [0, Math.max(high * 1.08, unit === "seconds" ? 0.1 : 4)] },
+    },
     axes: [
       axis({ size: 24, space: 64, values: (chart, marks, index, space, step) => marks.map((at) => mark(at, step)) }),
       axis({ size: 52, values: (chart, marks) => marks.map((one) => shown(one, unit)) }),
     ],
-    series: [{ label: "Time", value: (chart, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(one, unit))],
+    series: [{ label: "Time", value: (chart, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(one, unit, times.length === 1))],
   };
   drawn.set(element, new window.uPlot(options, [times, ...series.map((one) => one.values)], element));
   sizes.observe(element);
 }
 
-function line({ label, ink, fill }, unit) {
+function line({ label, ink, fill }, unit, isPoint) {
   const stroke = colour(`--${ink}`);
   return {
     label,
     stroke,
     width: 1.5,
     spanGaps: true,
-    points: { show: false },
+    points: { show: isPoint },
     fill: fill ? colour(`--${ink}-ground`) : undefined,
     value: (chart, value) => (value == null ? "–" : shown(value, unit)),
   };
