@@ -79,12 +79,14 @@ CALLS = [
     Call("get_bam_status", writes=False),
     Call("get_bam_entries", writes=False),
     Call("get_reindex_commands", writes=False),
+    Call("get_instances", writes=False),
+    Call("get_pauses", writes=False),
+    Call("get_queue_stats", ("jobs",)),
 ]
 # They read, free or announce what is committed already, so nobody's transaction concerns them.
-WITHOUT_CONNECTION = {"start", "stop", "resolve_flow", "wait_for", "get_queue_stats", "get_instances"} | {
+WITHOUT_CONNECTION = {"start", "stop", "resolve_flow", "wait_for"} | {
     f"{verb}_{what}" for verb in ("pause", "resume") for what in ("queue", "instance")
 }
-WITHOUT_CONNECTION |= {"get_pauses"}
 
 
 def public_calls() -> dict[str, Any]:

@@ -6,7 +6,6 @@ import pytest
 from starlette.requests import Request
 
 from pgboss.web.dashboard.addresses import Sorting, here
-from pgboss.web.dashboard.charts import polyline
 from pgboss.web.dashboard.formats import duration, number, size
 
 
@@ -51,11 +50,6 @@ def test_a_column_turns_around_when_it_is_chosen_again() -> None:
 def test_an_unknown_column_is_the_default() -> None:
     asked = Sorting.of(_request("/queues", "sort=-nothing"), {"name": False}, "name")
     assert (asked.by, asked.descending) == ("name", False)
-
-
-def test_a_small_line_fits_its_height() -> None:
-    assert polyline([0, 10, None], width=10, height=22) == "0.0,21.0 5.0,1.0 10.0,21.0"
-    assert polyline([1]) == ""
 
 
 def _request(path: str, query: str, *, root_path: str = "") -> Request:

@@ -18,7 +18,7 @@ READER = WebOptions(authenticate=lambda connection: Principal("eve", "read"))
 
 def listed(text: str) -> list[str]:
     """The ids that a list shows, in its order."""
-    return re.findall(r'<a class="mono" href="[^"]*/jobs/([0-9a-f-]{36})', text)
+    return re.findall(r'<a class="mono[^"]*" href="[^"]*/jobs/([0-9a-f-]{36})', text)
 
 
 async def test_without_jobs_the_page_says_so(visitor: Visitor) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from support.console import errors_of
 
@@ -31,6 +31,9 @@ ARGUMENTS = [
 ]
 # Its caret is left alone: to hide it, Playwright would add a style that the page's policy refuses.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
+
+# Four share the machine, as everywhere in the suite.
+expect.set_options(timeout=10_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

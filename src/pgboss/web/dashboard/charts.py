@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Series", "drawing", "polyline"]
+__all__ = ["Series", "drawing"]
 
 Unit: TypeAlias = Literal["jobs", "seconds"]
 
@@ -38,12 +38,3 @@ def drawing(times: Sequence[datetime], *series: Series, unit: Unit = "jobs") -> 
             {"label": one.label, "ink": one.ink, "values": list(one.values), "fill": one.fill} for one in series
         ],
     }
-
-
-def polyline(values: Sequence[float | None], *, width: int = 96, height: int = 22) -> str:
-    """The points of a small line, for SVG; empty when there is nothing to draw."""
-    known = [value or 0 for value in values]
-    if len(known) < 2:
-        return ""
-    step, top = width / (len(known) - 1), max(known) or 1
-    return " ".join(f"{at * step:.1f},{height - 1 - value / top * (height - 2):.1f}" for at, value in enumerate(known))
