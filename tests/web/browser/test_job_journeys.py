@@ -69,6 +69,8 @@ async def test_a_schedule_is_made_while_its_next_runs_are_shown(page: Page, data
         boss.create_queue("mail")
         await page.goto(f"{url}/schedules")
         await page.get_by_role("link", name="New schedule").first.click()
+        # What is typed before the scripts are there is previewed by nobody.
+        await page.wait_for_load_state()
         await page.get_by_label("Queue", exact=True).fill("mail")
         await page.get_by_label("Expression").fill("30 6 24 12 *")
         runs = page.locator("#next-runs")
