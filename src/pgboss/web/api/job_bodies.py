@@ -14,7 +14,7 @@ from pgboss.core.wire import JSON
 from pgboss.web.options import WebOptions
 from pgboss.web.redaction import redacted
 
-__all__ = ["JobFull", "JobSummary", "full_job", "job_summary"]
+__all__ = ["JobFull", "JobSummary", "basics", "full_job", "job_summary"]
 
 
 class JobSummary(BaseModel):
@@ -63,6 +63,19 @@ class JobFull(JobSummary):
     source_root_id: UUID | None
 
 
+def basics(job: JobDetails | JobGlance) -> dict[str, Any]:
+    """What every body of a job has, by its names there."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": job.state,
+        "created_at": job.created_on,
+        "started_at": job.started_on,
+        "completed_at": job.completed_on,
+        "retry_count": job.retry_count,
+    }
+
+
 def job_summary(job: JobDetails | JobGlance, output: JSON, options: WebOptions) -> JobSummary:
     """A job in short; of its output only why it failed."""
     return JobSummary(**_summary(job, output, options))
@@ -86,13 +99,5 @@ _REDACTED = ("data", "output", "source_output")
 
 
 def _summary(job: JobDetails | JobGlance, output: JSON, options: WebOptions) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "name": job.name,
-        "state": job.state,
-        "created_at": job.created_on,
-        "started_at": job.started_on,
-        "completed_at": job.completed_on,
-        "retry_count": job.retry_count,
-        "error": reason_of(redacted(output, options.redact)) if job.state == "failed" else None,
-    }
+    failed_of = reason_of(redacted(output, options.redact)) if job.state == "failed" else None
+    return {**basics(job), "error": failed_of}

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pgboss.core.flow import DependencyRef
 from pgboss.core.job import JobGlance
 from pgboss.insights import FlowNode, KnownAttempt, flow_graph, lineage
+from pgboss.web.api.job_bodies import basics
 from pgboss.web.api.jobs import Queue
 from pgboss.web.dependencies import AnyReader, AnySite, Options
 from pgboss.web.jobs import found_job
@@ -132,14 +133,4 @@ def _place(ref: DependencyRef) -> Place:
 
 
 def _glance(job: JobGlance) -> Glance:
-    return Glance(
-        id=job.id,
-        name=job.name,
-        state=job.state,
-        created_at=job.created_on,
-        started_at=job.started_on,
-        completed_at=job.completed_on,
-        start_after=job.start_after,
-        retry_count=job.retry_count,
-        retry_limit=job.retry_limit,
-    )
+    return Glance(**basics(job), start_after=job.start_after, retry_limit=job.retry_limit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Series", "drawing"]
+__all__ = ["Series", "depth", "drawing"]
 
 Unit: TypeAlias = Literal["jobs", "seconds"]
 
@@ -38,3 +38,15 @@ def drawing(times: Sequence[datetime], *series: Series, unit: Unit = "jobs") -> 
             {"label": one.label, "ink": one.ink, "values": list(one.values), "fill": one.fill} for one in series
         ],
     }
+
+
+def depth(
+    times: Sequence[datetime], *, waiting: Sequence[int], ready: Sequence[int], active: Sequence[int]
+) -> dict[str, Any]:
+    """How many jobs there are, of one queue or of all, in the words and colours of every page."""
+    return drawing(
+        times,
+        Series("Waiting", "neutral", waiting),
+        Series("Ready", "care", ready, fill=True),
+        Series("Active", "busy", active),
+    )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from pgboss.insights.overview import TotalsPoint, overview, totals_over_time
-from pgboss.web.dashboard.charts import Series, drawing
+from pgboss.web.dashboard.charts import Series, depth, drawing
 from pgboss.web.dashboard.pages import page
 from pgboss.web.dashboard.spans import SPANS, span_of
 from pgboss.web.dependencies import AnyReader, AnySite
@@ -50,11 +50,11 @@ def _charts(points: list[TotalsPoint]) -> dict[str, Any] | None:
         return None
     times = [point.at for point in points]
     return {
-        "depth": drawing(
+        "depth": depth(
             times,
-            Series("Waiting", "neutral", [point.queued for point in points]),
-            Series("Ready", "care", [point.ready for point in points], fill=True),
-            Series("Active", "busy", [point.active for point in points]),
+            waiting=[point.queued for point in points],
+            ready=[point.ready for point in points],
+            active=[point.active for point in points],
         ),
         "throughput": drawing(
             times,

@@ -16,7 +16,7 @@ from pgboss.insights.queue_details import COUNTED_UP_TO, QueueDetails, queue_det
 from pgboss.operations import pauses
 from pgboss.operations.queues import queue_not_found
 from pgboss.web.dashboard.changes import AnyChange, Change
-from pgboss.web.dashboard.charts import Series, drawing
+from pgboss.web.dashboard.charts import Series, depth, drawing
 from pgboss.web.dashboard.forms import Form
 from pgboss.web.dashboard.pages import page
 from pgboss.web.dashboard.queue_forms import Confirmation, QueueSettings, changed_options, form_values, refused
@@ -139,11 +139,11 @@ def _charts(figures: Sequence[QueueStats]) -> dict[str, Any] | None:
         return None
     times = [one.captured_on for one in figures]
     return {
-        "depth": drawing(
+        "depth": depth(
             times,
-            Series("Waiting", "neutral", [one.queued_count for one in figures]),
-            Series("Ready", "care", [one.ready_count for one in figures], fill=True),
-            Series("Active", "busy", [one.active_count for one in figures]),
+            waiting=[one.queued_count for one in figures],
+            ready=[one.ready_count for one in figures],
+            active=[one.active_count for one in figures],
         ),
         "throughput": drawing(
             times,
