@@ -64,7 +64,12 @@ def test_the_list_is_oldest_first(pgboss: CommandLine, queue: Queue) -> None:
     [
         (["--state", "failed"], ["failed"]),
         (["--state", "created", "--state", "completed"], ["completed", "created"]),
+        (["--state", "expired"], []),
         (["--queued"], ["retry", "created"]),
+        (["--finished-from", "2020-01-01T00:00Z"], ["completed", "failed", "cancelled"]),
+        (["--finished-before", "2020-01-01T00:00Z"], []),
+        (["--created-from", "2020-01-01T00:00Z", "--created-before", "2020-01-02T00:00Z"], []),
+        (["--created-from", "2020-01-01T00:00Z", "--state", "active"], ["active"]),
         (["--queued", "--state", "failed"], []),
         (["--key", "six"], ["created"]),
         (["--data", '{"user": 4}'], ["active"]),
@@ -155,6 +160,8 @@ def test_no_jobs_is_no_error(pgboss: CommandLine, queue: Queue) -> None:
         (["pages", "--limit", "0"], 2, "limit must be an integer from 1 to 100000, not 0"),
         (["pages", "--after", "x"], 2, "A job's id is a UUID"),
         (["pages", "--data", "{"], 2, "The data filter is not JSON"),
+        (["pages", "--created-from", "noon"], 1, "A time is written like"),
+        (["pages", "--state", "expired", "--state", "failed"], 2, "stands alone"),
     ],
 )
 def test_unusable_arguments_of_list(

@@ -17,7 +17,7 @@ from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.psycopg.sessions import PsycopgSession
 from pgboss.drivers.runner import run
 from pgboss.errors import QueueNotFoundError, ValidationError
-from pgboss.insights.browse import FoundJobs, browse, find_ids
+from pgboss.insights.browse import MAX_PAGE, FoundJobs, browse, browse_on, find_ids
 from support.operations import run_operation
 from support.postgres import sql
 from support.upkeep import SCHEMA, add_job, add_jobs
@@ -145,6 +145,26 @@ def test_a_short_page_says_how_far_it_has_looked(filled: str) -> None:
     assert NOON < found[0].looked_to < NOON + timedelta(seconds=10)
     assert [job.data["n"] for job in found[-1].jobs] == [1]
     assert (found[-1].looked_to, found[-1].next) == (None, None)
+
+
+async def test_many_at_once_behind_one_of_them(boss: PgBoss, database_url: str) -> None:
+    await boss.create_queue("mail")
+    # Ten of an instant, and more than a page of the listings of the web holds.
+    add_jobs(database_url, "mail", 2 * MAX_PAGE + 10, data="to_jsonb(n)", created_on=SPREAD.format("(n / 10)"))
+    every = set(range(1, 2 * MAX_PAGE + 11))
+
+    for creation in ("oldest_first", "newest_first"):
+        wanted = JobFilter(creation=creation)
+        first = run_operation(database_url, browse_on(QueueCatalog(SCHEMA), "mail", wanted, limit=MAX_PAGE + 5))
+        rest = run_operation(
+            database_url, browse_on(QueueCatalog(SCHEMA), "mail", wanted, after=first.jobs[-1].id, limit=100_000)
+        )
+
+        assert (len(first.jobs), first.next is None, rest.next) == (MAX_PAGE + 5, False, None)
+        numbers = [job.data for job in first.jobs + rest.jobs]
+        assert (len(numbers), set(numbers)) == (len(every), every)
+        instants = [number // 10 for number in numbers]
+        assert instants == sorted(instants, reverse=creation == "newest_first")
 
 
 def test_jobs_that_stay_are_told_while_others_come_go_and_change(filled: str) -> None:

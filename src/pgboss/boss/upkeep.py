@@ -48,8 +48,7 @@ class Upkeep:
         self.vacuum = None
         if options.monitor_vacuum:
             self.vacuum = VacuumWatch(self.supervision.timed, schema, events, instance=instance)
-        keeps = options.persist_warnings and schema.has("warning")
-        self._warnings = Warnings(run, schema, on_error=events.error) if keeps else None
+        self._warnings = Warnings(run, schema, on_error=events.error) if options.persist_warnings else None
 
     def open(self) -> None:
         """Begin to store warnings, if they are to be stored."""

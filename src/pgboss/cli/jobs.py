@@ -10,12 +10,12 @@ from pgboss.cli import settling
 from pgboss.cli.connection import open_boss
 from pgboss.cli.exits import CommandError
 from pgboss.cli.invocation import command_group, connected
-from pgboss.cli.options import AsJson, read_id, read_json
+from pgboss.cli.options import AsJson, read_id, read_json, read_time
 from pgboss.cli.output import Column, members, one_line, print_json, print_table, remark
 
 if TYPE_CHECKING:
     from pgboss.core.job import JobDetails
-    from pgboss.insights import JobPage
+    from pgboss.insights import FoundJobs
 
 __all__ = ["commands"]
 
@@ -32,7 +32,8 @@ def list_jobs(
         list[str] | None,
         typer.Option(
             metavar="STATE",
-            help="Only in this state: created, retry, active, completed, cancelled or failed. May be repeated.",
+            help="Only in this state: created, retry, active, completed, cancelled or failed. May be repeated. "
+            "Or expired: failed or to be retried because its time ran out.",
         ),
     ] = None,
     queued: Annotated[
@@ -42,6 +43,14 @@ def list_jobs(
     data: Annotated[
         str | None, typer.Option(metavar="JSON", help="Only where the data contains this, such as '{\"user\": 7}'.")
     ] = None,
+    created_from: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only those created then or later, such as 2026-01-31T12:00Z.")
+    ] = None,
+    created_before: Annotated[str | None, typer.Option(metavar="TIME", help="Only those created earlier.")] = None,
+    finished_from: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only those that ended then or later.")
+    ] = None,
+    finished_before: Annotated[str | None, typer.Option(metavar="TIME", help="Only those that ended earlier.")] = None,
     newest: Annotated[
         bool, typer.Option("--newest", help="Newest first, instead of oldest first.", show_default=False)
     ] = False,
@@ -53,24 +62,26 @@ def list_jobs(
 ) -> None:
     """List the jobs of a queue."""
     from pgboss.core.checks import UNSET
-    from pgboss.insights import page_of_jobs
+    from pgboss.core.job_filter import JobFilter
+    from pgboss.insights import browse_on
 
-    wanted = UNSET if data is None else read_json(data, "data filter")
+    moments = {
+        "created_from": created_from,
+        "created_before": created_before,
+        "finished_from": finished_from,
+        "finished_before": finished_before,
+    }
+    wanted = JobFilter.of(
+        state or (),  # type: ignore[arg-type]  # as typed: the filter refuses what is none
+        is_queued=queued,
+        key=key,
+        data=UNSET if data is None else read_json(data, "data filter"),
+        creation="newest_first" if newest else "oldest_first",
+        **{name: None if text is None else read_time(text) for name, text in moments.items()},
+    )
     behind = None if after is None else read_id(after)
     with open_boss(context) as boss:
-        page = boss.read(
-            page_of_jobs(
-                boss.catalog,
-                queue,
-                states=state or (),
-                key=key,
-                data=wanted,
-                queued=queued,
-                after=behind,
-                newest_first=newest,
-                limit=limit,
-            )
-        )
+        page = boss.read(browse_on(boss.catalog, queue, wanted, after=behind, limit=limit))
     if as_json:
         print_json([members(job) for job in page.jobs])
     else:
@@ -102,7 +113,7 @@ def show_job(
         print_job(job)
 
 
-def _print_page(page: JobPage) -> None:
+def _print_page(page: FoundJobs) -> None:
     from pgboss.cli.job_view import attempt, error_line, news
 
     if not page.jobs:
@@ -120,7 +131,7 @@ def _print_page(page: JobPage) -> None:
         Column("DATA", lambda job: one_line(job.data), shrinks=True),
     ]
     print_table(columns, page.jobs)
-    if page.full:
+    if page.next:
         remark(f"There may be more: --after {page.jobs[-1].id}, or a larger --limit.")
 
 

@@ -1,7 +1,8 @@
 """Which jobs somebody wants to see, in which order they come, and where in that order one has stopped.
 
 A listing reads at most a window of an index, so the order is that of the index which the filter makes the best use of:
-jobs that have yet to start come by when they fall due, the next one first; others the latest first.
+jobs that have yet to start come by when they fall due, the next one first; others the latest first. A filter may ask
+for the order in which jobs were created instead.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from pgboss.core.names import check_queue_name
 from pgboss.core.wire import JSON, dumps
 from pgboss.errors import ValidationError
 
-__all__ = ["JobFilter", "JobOrder", "JobPosition", "StateFilter"]
+__all__ = ["Creation", "JobFilter", "JobOrder", "JobPosition", "StateFilter"]
 
 JobOrder: TypeAlias = Literal["created", "due", "finished"]
+Creation: TypeAlias = Literal["oldest_first", "newest_first"]
 StateFilter: TypeAlias = Literal[JobState, "expired"]
 """A state of jobs, or ``expired``: failed or to be retried because its time ran out."""
 
@@ -42,12 +44,14 @@ class JobFilter:
         queue: only of this queue.
         states: only in one of these states; none means all.
         is_expired: only those whose last attempt ended because its time ran out, or its heartbeat.
+        is_queued: only those that wait (created or retry).
         key: only with this singleton_key.
         data: only those whose data contains this JSON (PostgreSQL's ``@>``).
         created_from: created then or later.
         created_before: created earlier.
         finished_from: finished then or later.
         finished_before: finished earlier.
+        creation: in the order in which they were created, whatever else is asked for.
 
     Raises:
         ValidationError: the queue's name or a state is none, a time has no zone, or the data is no JSON.
@@ -56,12 +60,14 @@ class JobFilter:
     queue: str | None = None
     states: tuple[JobState, ...] = ()
     is_expired: bool = False
+    is_queued: bool = False
     key: str | None = None
     data: JSON | Unset = UNSET
     created_from: datetime | None = None
     created_before: datetime | None = None
     finished_from: datetime | None = None
     finished_before: datetime | None = None
+    creation: Creation | None = None
 
     def __post_init__(self) -> None:
         if self.queue is not None:
@@ -100,6 +106,8 @@ class JobFilter:
 
     @property
     def order(self) -> JobOrder:
+        if self.creation is not None:
+            return "created"
         if self.states and _DUE_ORDERED.issuperset(self.states):
             return "due"
         has_ended = bool(self.states) and _ENDED.issuperset(self.states)
@@ -107,6 +115,8 @@ class JobFilter:
 
     @property
     def is_latest_first(self) -> bool:
+        if self.creation is not None:
+            return self.creation == "newest_first"
         return not self.states or not _WAITING.issuperset(self.states)
 
 

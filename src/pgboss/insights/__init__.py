@@ -5,7 +5,7 @@ Each is an operation that yields statements and returns frozen dataclasses; how 
 
 from __future__ import annotations
 
-from pgboss.insights.browse import FoundIds, FoundJobs, browse, find_ids
+from pgboss.insights.browse import FoundIds, FoundJobs, browse, browse_on, find_ids
 from pgboss.insights.failures import (
     FailedJob,
     FailureGroup,
@@ -15,7 +15,7 @@ from pgboss.insights.failures import (
     letters_of,
 )
 from pgboss.insights.flow_graph import FlowEdge, FlowGraph, flow_graph
-from pgboss.insights.jobs import JobNews, JobPage, job_news, jobs_by_id, page_of_jobs
+from pgboss.insights.jobs import JobNews, job_news, jobs_by_id
 from pgboss.insights.lineage import FlowNode, KnownAttempt, Lineage, Relative, glances_of, lineage
 from pgboss.insights.metrics import QueueMetrics, queue_metrics
 from pgboss.insights.overview import (
@@ -40,7 +40,6 @@ __all__ = [
     "FoundIds",
     "FoundJobs",
     "JobNews",
-    "JobPage",
     "KnownAttempt",
     "Lineage",
     "Overview",
@@ -52,6 +51,7 @@ __all__ = [
     "QueueOverview",
     "Relative",
     "browse",
+    "browse_on",
     "failed_jobs",
     "failures",
     "find_ids",
@@ -61,7 +61,6 @@ __all__ = [
     "jobs_by_id",
     "letters_of",
     "lineage",
-    "page_of_jobs",
     "queue_counts",
     "queue_metrics",
     "queue_news",

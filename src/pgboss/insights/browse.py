@@ -24,14 +24,15 @@ from pgboss.operations.queues import find_queue
 from pgboss.operations.walk import walking
 from pgboss.sql import job_windows as sql
 from pgboss.sql import overview
-from pgboss.sql.browse import current_time
+from pgboss.sql.clock import current_time
 from pgboss.sql.walk import LAST_ID
 
-__all__ = ["FoundIds", "FoundJobs", "browse", "find_ids"]
+__all__ = ["FoundIds", "FoundJobs", "browse", "browse_on", "find_ids"]
 
 MAX_PAGE = 1000
 WINDOW = 10_000
 """So many rows are looked at for a page, of one queue or of all together."""
+MOST_IN_ALL = 100_000
 LEAST_SHARE = 1000
 """So many of each queue are, however many queues there are."""
 
@@ -110,6 +111,38 @@ def browse(
     page = yield from _page(catalog, wanted, after, limit, window, only_ids=False)
     rows, next = _cut(page, wanted, limit)
     return FoundJobs(details_from(rows), read_on, next, page.looked_to if len(rows) < limit else None)
+
+
+def browse_on(
+    catalog: QueueCatalog, queue: str, wanted: JobFilter, *, after: UUID | None = None, limit: int = 50
+) -> Steps[FoundJobs]:
+    """As many jobs of a queue as are asked for, page by page, however few match: for whoever can wait.
+
+    Args:
+        catalog: the queues known.
+        queue: the queue's name.
+        wanted: which of its jobs.
+        after: continue behind this job. There is nothing behind one that is gone.
+        limit: at most this many, from 1 to 100,000.
+
+    Raises:
+        ValidationError: the limit is out of range.
+        QueueNotFoundError: the queue does not exist.
+    """
+    check_integer("limit", limit, 1, MOST_IN_ALL)
+    wanted = replace(wanted, queue=queue)
+    cursor = None
+    if after is not None:
+        at = (yield sql.place((yield from find_queue(catalog, queue)), wanted, after)).scalar()
+        if at is None:
+            return FoundJobs([], (yield current_time(catalog.schema)).scalar(), None, None)
+        cursor = JobPosition(at, (queue, after)).token(wanted.order)
+    found = yield from browse(catalog, wanted, after=cursor, limit=min(limit, MAX_PAGE))
+    jobs, next = found.jobs, found.next
+    while next is not None and len(jobs) < limit:
+        page = yield from browse(catalog, wanted, after=next, limit=min(limit - len(jobs), MAX_PAGE))
+        jobs, next = jobs + page.jobs, page.next
+    return FoundJobs(jobs, found.read_on, next, None)
 
 
 def find_ids(

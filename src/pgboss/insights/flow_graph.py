@@ -54,7 +54,7 @@ def flow_graph(schema: SchemaName, job: DependencyRef, *, most: int = MOST_JOBS)
     """
     check_integer("most", most, 1, 1000)
     reached, edges, is_whole = {job: None}, dict[FlowEdge, None](), True
-    frontier = [job] if schema.has("job_dependency") else []
+    frontier = [job]
     while frontier and is_whole:
         found = yield from _edges(schema, frontier)
         frontier = [ref for edge in found for ref in (edge.parent, edge.child)]

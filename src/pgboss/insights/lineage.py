@@ -83,10 +83,8 @@ class Lineage:
 def lineage(schema: SchemaName, job: JobDetails) -> Steps[Lineage]:
     """Follow a job in all directions."""
     history = yield from _history(schema, job)
-    parents = children = list[DependencyRef]()
-    if schema.has("job_dependency"):
-        parents = yield from get_dependencies(schema, job.name, job.id, MOST_NEIGHBOURS, None)
-        children = yield from get_dependents(schema, job.name, job.id, MOST_NEIGHBOURS, None)
+    parents = yield from get_dependencies(schema, job.name, job.id, MOST_NEIGHBOURS, None)
+    children = yield from get_dependents(schema, job.name, job.id, MOST_NEIGHBOURS, None)
     return Lineage(
         job,
         known_attempt(job),

@@ -10,7 +10,7 @@ from pgboss.core.checks import text
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.queue import Queue, queues_from
-from pgboss.sql import browse, claim, overview
+from pgboss.sql import claim, clock, overview
 from pgboss.sql import queues as sql
 
 __all__ = ["MOST_QUEUES", "QueueMetrics", "queue_metrics"]
@@ -48,4 +48,4 @@ def queue_metrics(schema: SchemaName, *, search: str | None = None) -> Steps[Que
     for start in range(0, len(names), QUEUES_A_STATEMENT):
         rows = yield claim.next_due(schema, names[start : start + QUEUES_A_STATEMENT])
         oldest |= {name: max(0.0, -seconds) for name, seconds in rows.values}
-    return QueueMetrics(queues, oldest, (yield browse.current_time(schema)).scalar())
+    return QueueMetrics(queues, oldest, (yield clock.current_time(schema)).scalar())

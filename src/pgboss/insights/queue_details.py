@@ -16,7 +16,7 @@ from pgboss.operations.pauses import get_pauses
 from pgboss.operations.queue_stats import get_queue_stats
 from pgboss.operations.queues import find_queue, get_queues
 from pgboss.operations.walk import walking
-from pgboss.sql import browse, claim, overview
+from pgboss.sql import claim, clock, overview
 
 __all__ = ["COUNTED_UP_TO", "MOST_LISTED", "PERCENTILES", "QueueDetails", "queue_details"]
 
@@ -62,7 +62,7 @@ def queue_details(catalog: QueueCatalog, name: str, *, seconds: int, bucket_seco
     schema = catalog.schema
     reference = yield from find_queue(catalog, name)
     [queue] = yield from get_queues(schema, [name])
-    read_on = (yield browse.current_time(schema)).scalar()
+    read_on = (yield clock.current_time(schema)).scalar()
     due = (yield claim.next_due(schema, [name])).first()
     workers = yield from workers_by_queue(schema)
     oldest = 0.0 if due is None else max(0.0, -due["seconds"])

@@ -9,7 +9,6 @@ from pgboss.core.query import Steps
 from pgboss.core.warnings import StoredWarning
 from pgboss.core.wire import dumps, loads
 from pgboss.errors import ValidationError
-from pgboss.schema.history import require
 from pgboss.sql import warnings as sql
 from pgboss.sql.walk import WALK_BATCH
 
@@ -26,12 +25,7 @@ def store(schema: SchemaName, warning: WarningEvent) -> Steps[None]:
 def get_warnings(
     schema: SchemaName, type: str | None, *, limit: int, before: StoredWarning | None
 ) -> Steps[list[StoredWarning]]:
-    """Stored warnings, newest first.
-
-    Raises:
-        SchemaVersionError: the schema is older than their table.
-    """
-    require(schema, "warning", "Stored warnings")
+    """Stored warnings, newest first."""
     if type is not None:
         filled_text("type", type)
     check_integer("limit", limit, 1, MAX_LISTED)

@@ -1,6 +1,7 @@
-"""Statements about the clock of tests: pg-boss's own way, so that its test clocks and ours can share a schema.
+"""Statements about the clock: what it says, and putting a schema on the clock of a test.
 
-A session that has the setting reads the time from a table, through ``job_now()``; all others go on in real time.
+The latter is done in pg-boss's own way, so that its test clocks and ours can share a schema: a session that has the
+setting reads the time from a table, through ``job_now()``; all others go on in real time.
 docs/compatibility.md, "Test clocks".
 """
 
@@ -10,6 +11,11 @@ from datetime import datetime
 
 from pgboss.core.names import CLOCK_SETTING, CLOCK_TABLE, SchemaName, quote_literal
 from pgboss.core.query import Query
+
+
+def current_time(schema: SchemaName) -> Query:
+    """The time by the database's clock, against which ages are told."""
+    return Query(f"SELECT {schema.now}")
 
 
 def stored_function(schema: SchemaName) -> Query:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 from pgboss.core.queue import QueueRef
+from pgboss.sql.job_windows import EITHER_BLOCKED
 
 __all__ = ["latest"]
 
@@ -20,7 +21,6 @@ def latest(schema: SchemaName, queue: QueueRef | None, share: int, most: int) ->
     """
     table = schema.table("job") if queue is None else queue.table
     queues = f"{schema.table('queue')} q" if queue is None else "(VALUES ($3::text)) q(name)"
-    blocked = ("AND j.blocked = false", "AND j.blocked = true") if schema.has("job.blocked") else ("",)
     root = schema.if_has("job.source_root_id", "COALESCE(j.source_root_id, j.id)", "j.id")
     # Outputs are cut down before they are sorted.
     streams = " UNION ALL ".join(
@@ -31,7 +31,7 @@ def latest(schema: SchemaName, queue: QueueRef | None, share: int, most: int) ->
                      WHERE j.name = q.name AND j.state = 'failed' {kind}
                      ORDER BY j.start_after DESC
                      LIMIT $1::int) j"""
-        for kind in blocked
+        for kind in EITHER_BLOCKED
     )
     return Query(
         f"""

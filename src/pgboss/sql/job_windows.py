@@ -22,7 +22,7 @@ from pgboss.core.queue import QueueRef
 from pgboss.core.wire import dumps
 from pgboss.sql.walk import LAST_ID
 
-__all__ = ["edge", "key_edge", "tied", "tied_by_key", "tied_count", "tied_queue", "within"]
+__all__ = ["EITHER_BLOCKED", "edge", "key_edge", "place", "tied", "tied_by_key", "tied_count", "tied_queue", "within"]
 
 _COLUMN: Final[dict[JobOrder, str]] = {"created": "created_on", "due": "start_after", "finished": "completed_on"}
 _DUE_STATES: Final = ("created", "retry", "active", "failed")
@@ -68,9 +68,8 @@ class _Walk:
         """The conditions on ``j``, each of which the index has in order, beside the queue's name."""
         if self.filter.order != "due":
             return ["true"] if self.filter.order == "created" else ["j.completed_on IS NOT NULL"]
-        blocked = ("AND j.blocked = false", "AND j.blocked = true") if self.schema.has("job.blocked") else ("",)
         # States stay literal, here as everywhere: the index is a partial one.
-        return [f"j.state = '{state}' {kind}" for state in self.filter.states for kind in blocked]
+        return [f"j.state = '{state}' {kind}" for state in self.filter.states for kind in EITHER_BLOCKED]
 
     def after(self, position: JobPosition | None) -> str:
         """The condition that a row's instant is not before the position."""
@@ -114,6 +113,8 @@ class _Walk:
         wanted = self.filter
         if wanted.states and wanted.order != "due":
             yield f"j.state IN ({', '.join(quote_literal(state) for state in wanted.states)})"
+        if wanted.is_queued:
+            yield "j.state < 'active'"
         if wanted.is_expired:
             yield IS_EXPIRED
         if wanted.key is not None:
@@ -128,10 +129,20 @@ class _Walk:
         return Query(text, tuple(self.parameters))
 
 
+EITHER_BLOCKED: Final = ("AND j.blocked = false", "AND j.blocked = true")
+"""The index by state has each of these in order; both at once would have to be sorted."""
+
 IS_EXPIRED: Final = """(
     j.output -> 'value' ->> 'message' IN ('job timed out', 'job heartbeat timeout')
     OR j.output ->> 'message' LIKE 'handler execution exceeded %')"""
 """What sweeps and workers of both sides write when an attempt's time ran out: docs/compatibility.md, "Output"."""
+
+
+def place(queue: QueueRef, wanted: JobFilter, id: UUID) -> Query:
+    """The instant of a job by which it is found in the order of a listing; no row when it is gone."""
+    walk = _Walk(queue.schema, queue, wanted)
+    name, of = walk.bind(queue.name, "text"), walk.bind(id, "uuid")
+    return walk.query(f"SELECT j.{walk.column}::text FROM {walk.table} j WHERE j.name = {name} AND j.id = {of}")
 
 
 def edge(

@@ -1,6 +1,9 @@
 -- create_table
 CREATE TABLE "pgboss"."__pgboss_test_clock" (now timestamptz NOT NULL)
 
+-- current_time
+SELECT "pgboss".job_now()
+
 -- drop_table
 DROP TABLE IF EXISTS "pgboss"."__pgboss_test_clock"
 

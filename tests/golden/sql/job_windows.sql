@@ -47,6 +47,12 @@ SELECT j.id
 OFFSET $3::int - 1
  LIMIT 1
 
+-- place: as little as possible
+SELECT j.created_on::text FROM "pgboss"."job_common" j WHERE j.name = $1::text AND j.id = $2::uuid
+
+-- place: with everything
+SELECT j.start_after::text FROM "pgboss"."job_common" j WHERE j.name = $1::text AND j.id = $2::uuid
+
 -- tied: as little as possible
 SELECT j.id, j.name, j.data::text, j.priority, j.retry_count, j.retry_limit, j.expire_seconds, j.heartbeat_seconds, j.group_id, j.group_tier, j.singleton_key, j.created_on, j.started_on, j.state::text, j.output::text, LEAST(GREATEST(j.start_after, '0001-01-02T00:00:00Z'::timestamptz), '9999-12-31T00:00:00Z'::timestamptz), j.completed_on, LEAST(GREATEST(j.keep_until, '0001-01-02T00:00:00Z'::timestamptz), '9999-12-31T00:00:00Z'::timestamptz), j.heartbeat_on, j.retry_delay, j.retry_backoff, j.retry_delay_max, j.deletion_seconds, j.policy, j.dead_letter, j.singleton_on, j.blocked, j.blocking, j.pending_dependencies, j.source_name, j.source_id, j.source_created_on, j.source_retry_count, j.source_output::text, j.source_root_id, j.walked_at::text
   FROM (SELECT * FROM (

@@ -27,6 +27,8 @@ ID = UUID(int=7)
         ({"states": ("completed", "cancelled")}, "finished", True),
         ({"states": ("created", "completed")}, "created", True),
         ({"states": ("created", "completed"), "finished_before": NOON}, "finished", True),
+        ({"states": ("created",), "creation": "newest_first"}, "created", True),
+        ({"states": ("failed",), "finished_from": NOON, "creation": "oldest_first"}, "created", False),
     ],
 )
 def test_the_order_is_that_of_the_index_that_serves_best(

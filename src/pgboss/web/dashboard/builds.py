@@ -23,9 +23,8 @@ KINDS = {"pending": "neutral", "in_progress": "busy", "completed": "good", "fail
 
 @router.get("/builds")
 async def list_builds(request: Request, site: AnySite, reader: AnyReader, after: UUID | None = None) -> HTMLResponse:
-    known = site.schema.has("bam")
-    found = await site.read(bam.get_entries(site.schema, PAGE, after)) if known else []
-    statuses = await site.read(bam.get_status(site.schema)) if known else []
+    found = await site.read(bam.get_entries(site.schema, PAGE, after))
+    statuses = await site.read(bam.get_status(site.schema))
     context = {
         "builds": found,
         "statuses": statuses,

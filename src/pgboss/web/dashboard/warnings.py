@@ -49,9 +49,7 @@ async def list_warnings(
 ) -> HTMLResponse:
     is_first = before_at is None or before_id is None
     before = None if before_at is None or before_id is None else StoredWarning(before_id, "", "", None, before_at)
-    found: list[StoredWarning] = []
-    if site.schema.has("warning"):
-        found = await site.read(get_warnings(site.schema, type or None, limit=PAGE, before=before))
+    found = await site.read(get_warnings(site.schema, type or None, limit=PAGE, before=before))
     last = found[-1] if len(found) == PAGE else None
     context = {
         "warnings": [(one, redacted(one.data, options.redact)) for one in found],
