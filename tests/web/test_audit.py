@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from pgboss import PgBoss
+from pgboss.core.names import SchemaName
+from pgboss.sql import audit
 from pgboss.web import Principal, WebOptions, app
 from support.command_line import CommandLine
 from support.postgres import sql
@@ -65,6 +67,26 @@ async def test_entries_are_neither_changed_nor_removed(api: httpx.AsyncClient, d
     with pytest.raises(psycopg.errors.RestrictViolation):
         sql(database_url, change)
     assert len((await api.get("/api/audit")).json()["entries"]) == 1
+
+
+async def test_a_table_that_somebody_has_removed_is_made_anew(api: httpx.AsyncClient, database_url: str) -> None:
+    await api.put("/api/queues/a", json={})
+    sql(database_url, "DROP TABLE pgboss.py_audit")
+    refused = await api.put("/api/queues/b", json={})
+    assert (refused.status_code, refused.json()["error"]) == (503, "schema")
+    assert "Nothing was changed. Do it again" in refused.json()["message"]
+    assert (await api.get("/api/queues/b")).status_code == 404
+    assert (await api.put("/api/queues/b", json={})).status_code == 200
+    assert [one["what"]["queue"] for one in (await api.get("/api/audit")).json()["entries"]] == ["b"]
+
+
+async def test_a_table_without_its_trigger_gets_it(api: httpx.AsyncClient, database_url: str) -> None:
+    sql(database_url, audit.create_table(SchemaName()).sql)
+    sql(database_url, "INSERT INTO pgboss.py_audit (done_on, who, action, what) VALUES (now(), 'ada', 'old', '{}')")
+    await api.put("/api/queues/mail", json={})
+    assert [one["action"] for one in (await api.get("/api/audit")).json()["entries"]] == ["create_queue", "old"]
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        sql(database_url, "DELETE FROM pgboss.py_audit")
 
 
 async def test_many_first_actions_at_once(api: httpx.AsyncClient) -> None:

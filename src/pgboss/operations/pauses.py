@@ -28,7 +28,7 @@ def resume_queue(schema: SchemaName, name: str) -> Steps[bool]:
 @atomic
 def pause(schema: SchemaName, kind: PauseKind, target: str) -> Steps[Rows]:
     """Have nothing claimed of it; the table is made when it is missing."""
-    yield from make_sure_of(schema, sql.TABLE, sql.create_table(schema))
+    yield from make_sure_of(schema, own_tables.exists(schema, sql.TABLE), sql.create_table(schema))
     return (yield sql.pause(schema, kind, target))
 
 

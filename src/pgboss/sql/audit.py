@@ -11,9 +11,10 @@ from datetime import datetime
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 
-__all__ = ["TABLE", "create_function", "create_table", "entries", "keep", "record"]
+__all__ = ["TABLE", "create_function", "create_table", "entries", "is_kept", "keep", "record"]
 
 TABLE = "py_audit"
+KEEPER = "py_audit_keep"
 
 
 def create_table(schema: SchemaName) -> Query:
@@ -47,9 +48,22 @@ def keep(schema: SchemaName) -> Query:
     """Refuse to change or remove entries."""
     return Query(
         f"""
-        CREATE TRIGGER py_audit_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema.table(TABLE)}
+        CREATE TRIGGER {KEEPER} BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema.table(TABLE)}
         FOR EACH STATEMENT EXECUTE FUNCTION {schema.table("py_audit_refuse")}()
         """
+    )
+
+
+def is_kept(schema: SchemaName) -> Query:
+    """Whether the table is there, with its trigger."""
+    return Query(
+        """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = $1::text AND c.relname = $2::text AND t.tgname = $3::text)
+        """,
+        (schema.catalog_name, TABLE, KEEPER),
     )
 
 

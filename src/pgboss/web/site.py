@@ -13,7 +13,7 @@ from pgboss.core.query import Operation
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.database import AnyAsyncDatabase
 from pgboss.drivers.runner import AsyncSession, arun
-from pgboss.errors import PgBossError
+from pgboss.errors import PgBossError, SchemaError
 from pgboss.insights import JobNews, QueueNews, job_news, queue_news
 from pgboss.jobs import JobDefinition
 from pgboss.operations import audit
@@ -49,6 +49,7 @@ class Site:
         self.jobs = Feeds(self._read_job, poll_seconds=JOB_POLL_SECONDS)
         self.problem: PgBossError | None = None
         self._query_seconds = query_seconds
+        self._is_record_prepared = False
 
     def close(self) -> None:
         """End open streams: servers wait for them when they stop."""
@@ -115,14 +116,26 @@ class Site:
 
         Yields:
             The connection, for ``connection=``.
+
+        Raises:
+            SchemaError: the table of the record was removed meanwhile; the next action makes it anew.
         """
-        async with self._database.transaction() as opened:
-            await self._limit(opened.session, read_only=False)
-            await arun(opened.session, audit.prepare(self.schema))
+        if not self._is_record_prepared:
+            await self._prepare_record()
         async with self._database.transaction() as opened:
             await self._limit(opened.session, read_only=False)
             yield opened.connection
-            await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
+            try:
+                await arun(opened.session, audit.record(self.schema, who=who.name, action=action, what=what))
+            except SchemaError:
+                self._is_record_prepared = False
+                raise
+
+    async def _prepare_record(self) -> None:
+        async with self._database.transaction() as opened:
+            await self._limit(opened.session, read_only=False)
+            await arun(opened.session, audit.prepare(self.schema))
+        self._is_record_prepared = True
 
     async def _read_job(self, job: tuple[str, UUID]) -> JobNews | None:
         queue, id = job

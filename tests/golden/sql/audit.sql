@@ -22,6 +22,12 @@ SELECT id, done_on, who, action, what
  ORDER BY id DESC
  LIMIT $3::int
 
+-- is_kept
+SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = $1::text AND c.relname = $2::text AND t.tgname = $3::text)
+
 -- keep
 CREATE TRIGGER py_audit_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON "pgboss"."py_audit"
 FOR EACH STATEMENT EXECUTE FUNCTION "pgboss"."py_audit_refuse"()
