@@ -66,6 +66,7 @@ async def test_a_group_knows_its_newest_jobs_and_all_of_them(boss: PgBoss, datab
         cause="ValueError: attempt <n>",
         queues=["mail"],
         count=7,
+        removed=0,
         newest_on=numbered[-1].completed_on,
         oldest_on=numbered[0].completed_on,
         samples=[DependencyRef("mail", job.id) for job in reversed(numbered[2:])],
@@ -93,6 +94,22 @@ async def test_only_the_newest_are_looked_at_and_it_says_so(
     assert not newest.is_whole
 
 
+async def test_only_the_newest_dead_letters_are_looked_at_and_it_says_so(
+    boss: PgBoss, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await boss.create_queue("dead")
+    await boss.create_queue("mail", retry_limit=0, dead_letter="dead")
+    await fail_each(boss, "mail", *["old"] * 3, *["new"] * 4)
+    await boss.delete_all_jobs("mail")
+    whole = found(database_url)
+    assert (counts(whole), whole.is_whole) == ({"new": 4, "old": 3}, True)
+
+    monkeypatch.setattr(import_module("pgboss.insights.failures"), "MOST_FAILURES", 4)
+    monkeypatch.setattr(import_module("pgboss.insights.failures"), "LEAST_SHARE", 4)
+    newest = found(database_url)
+    assert (counts(newest), newest.is_whole) == ({"new": 4}, False)
+
+
 async def test_what_is_not_shown_is_in_no_cause(boss: PgBoss, database_url: str) -> None:
     await boss.create_queue("mail", retry_limit=0)
     await fail_each(boss, "mail", {"message": "the password is hunter2"})
@@ -111,6 +128,33 @@ async def test_the_dead_letters_of_a_group(boss: PgBoss, database_url: str) -> N
     }
     assert await boss.redrive("dead", ids=letters["dead"]) == 2
     assert run_operation(database_url, letters_of(QueueCatalog(SCHEMA), group)) == {}
+
+
+async def test_dead_letters_stand_for_jobs_that_retention_has_removed(boss: PgBoss, database_url: str) -> None:
+    await boss.create_queue("dead")
+    for queue in ("mail", "post", "gone"):
+        await boss.create_queue(queue, retry_limit=0, dead_letter="dead")
+        await fail_each(boss, queue, ValueError("no user 7"))
+    await boss.send("dead", {"an": "ordinary job"})
+    await boss.delete_queue("gone")
+    await boss.delete_all_jobs("post")
+    letters = {job.source_name: job for job in await boss.find_jobs("dead")}
+
+    [group] = found(database_url).groups
+
+    assert (group.cause, group.count, group.removed) == ("ValueError: no user <n>", 3, 2)
+    assert set(group.queues) == {"mail", "post", "gone"}
+    assert {sample.id for sample in group.samples} == {
+        letters["mail"].source_id,
+        letters["post"].id,
+        letters["gone"].id,
+    }
+    assert counts(found(database_url, "post")) == {"ValueError: no user <n>": 1}
+    jobs = run_operation(database_url, failed_jobs(QueueCatalog(SCHEMA), group.cause))
+    ids = run_operation(database_url, letters_of(QueueCatalog(SCHEMA), jobs))["dead"]
+    assert set(ids) == {letters[queue].id for queue in ("mail", "post", "gone")}
+    assert await boss.redrive("dead", ids=ids) == 2
+    assert [one.removed for one in found(database_url).groups] == [1]
 
 
 async def test_nothing_has_failed(boss: PgBoss, database_url: str) -> None:

@@ -29,6 +29,8 @@ def statements(url: str) -> Iterator[tuple[str, Query, int]]:
     """What, the statement, and how many rows it may look at."""
     yield "failures of a queue", failures.latest(SCHEMA, reference(url, "mail"), SHARE, MOST), SHARE
     yield "failures of all", failures.latest(SCHEMA, None, SHARE, MOST), SHARE
+    # Of each letter it is looked whether the job is still there.
+    yield "left letters", failures.letters(SCHEMA, SHARE, MOST), 2 * SHARE
     ids = [row["id"] for row in sql(url, "SELECT id FROM pgboss.job LIMIT 100")]
     yield "glances", lineage.glances(SCHEMA, ["mail"] * len(ids), ids), len(ids)
     yield "history", lineage.history(SCHEMA, uuid4(), MOST), 0
@@ -37,9 +39,10 @@ def statements(url: str) -> Iterator[tuple[str, Query, int]]:
 
 @pytest.mark.timeout(120)
 async def test_they_read_no_more_than_they_say(boss: PgBoss, database_url: str) -> None:
-    for queue in ("mail", "other"):
-        await boss.create_queue(queue)
-    with big_table(database_url, "mail", (99_000, DONE), (99_000, {}), (5000, FAILED)) as kinds:
+    await boss.create_queue("mail")
+    await boss.create_queue("other", dead_letter="mail")
+    letter = {"source_name": "'other'", "source_id": "gen_random_uuid()", "source_output": "to_jsonb(n)"}
+    with big_table(database_url, "mail", (99_000, DONE), (99_000, letter), (5000, FAILED)) as kinds:
         for kind in kinds:
             for what, query, rows in statements(database_url):
                 found = explain(database_url, query)

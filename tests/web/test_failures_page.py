@@ -77,6 +77,18 @@ async def test_the_dead_letters_of_a_cause_go_back(visitor: Visitor, failing: Pg
     assert ("Redrive 0 dead letters?" in again, "None of the 3 failed jobs" in again) == (True, True)
 
 
+async def test_where_only_dead_letters_are_left_they_are_redriven(visitor: Visitor, failing: PgBoss) -> None:
+    await failing.delete_all_jobs("mail")
+    page = (await visitor.look("/failures")).text
+    assert "Of 2 only the dead letters are left" in page
+    assert "Of all of them only the dead letter is left" in page
+    assert page.count("Retry all") == 1
+    assert "Retry 1 job?" in (await visitor.look(f"/failures/retry?{ASKED}")).text
+    page = (await visitor.follow(await visitor.send(f"/failures/redrive?{ASKED}"))).text
+    assert "2 jobs are on their way again." in page
+    assert "Of 2 only" not in page
+
+
 @pytest.mark.parametrize("action", ["retry", "redrive"])
 async def test_a_cause_that_is_gone(visitor: Visitor, failing: PgBoss, action: str) -> None:
     for answer in (await visitor.ask(f"/failures/{action}?cause=x"), await visitor.send(f"/failures/{action}?cause=x")):

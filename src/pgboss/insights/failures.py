@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -36,13 +36,24 @@ _VARYING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FailedJob:
-    """A failed job and its cause; ``root_id`` is the first job of its history."""
+    """A failed job and its cause.
+
+    Attributes:
+        root_id: the first job of its history.
+        letter: its waiting dead letter, where that is all that is left: retention has removed the job.
+    """
 
     name: str
     id: UUID
     root_id: UUID
     failed_on: datetime | None
     cause: str
+    letter: DependencyRef | None = None
+
+    @property
+    def sample(self) -> DependencyRef:
+        """What there is to be seen of it."""
+        return self.letter or DependencyRef(self.name, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +62,18 @@ class FailureGroup:
 
     Attributes:
         cause: the first line of the error, with its name; ids and numbers are left out, as they differ.
-        queues: where they are, most of them first.
+        queues: where they failed, most of them first.
         count: how many of those that were looked at.
+        removed: of how many of them only the dead letter is left.
         newest_on: when the last of them failed.
         oldest_on: when the first of them failed.
-        samples: the latest of them, up to 5.
+        samples: the latest of them, up to 5; a dead letter stands for a job that is gone.
     """
 
     cause: str
     queues: Sequence[str]
     count: int
+    removed: int
     newest_on: datetime | None
     oldest_on: datetime | None
     samples: Sequence[DependencyRef]
@@ -89,6 +102,9 @@ def failures(
 ) -> Steps[Failures]:
     """The latest failed jobs of a queue or of all, up to 2,000, by cause.
 
+    With them come those that retention has removed and whose dead letters wait, as far as these are among the latest
+    2,000 dead letters.
+
     Args:
         catalog: the queues known.
         queue: only of this one.
@@ -116,8 +132,11 @@ def failed_jobs(
 def letters_of(catalog: QueueCatalog, jobs: Sequence[FailedJob]) -> Steps[dict[str, list[UUID]]]:
     """The waiting dead letters of failed jobs, by the queue that they are in: what ``redrive`` takes as ``ids``."""
     letters = defaultdict[str, list[UUID]](list)
-    if jobs and catalog.schema.has("job.source_root_id"):
-        rows = yield lineage.letters(catalog.schema, [job.id for job in jobs], [job.root_id for job in jobs])
+    for letter in (job.letter for job in jobs if job.letter is not None):
+        letters[letter.name].append(letter.id)
+    others = [job for job in jobs if job.letter is None]
+    if others and catalog.schema.has("job.source_root_id"):
+        rows = yield lineage.letters(catalog.schema, [job.id for job in others], [job.root_id for job in others])
         for name, id in rows.values:
             letters[name].append(id)
     return dict(letters)
@@ -146,10 +165,25 @@ def _latest(catalog: QueueCatalog, queue: str | None, shown: Shown) -> Steps[tup
         found = yield from find_queue(catalog, queue)
     rows = yield walking(sql.latest(schema, found, share, MOST_FAILURES))
     jobs = [_failed_job(row, shown) for row in rows.values]
-    per_queue = defaultdict[str, int](int)
-    for job in jobs:
-        per_queue[job.name] += 1
-    return jobs, len(jobs) < MOST_FAILURES and all(number < share for number in per_queue.values())
+    removed, are_all = yield from _removed(catalog, queue, shown)
+    return jobs + removed, are_all and _are_all([job.name for job in jobs], share)
+
+
+def _removed(catalog: QueueCatalog, queue: str | None, shown: Shown) -> Steps[tuple[list[FailedJob], bool]]:
+    """Failed jobs whose waiting dead letters are all that is left of them."""
+    share = max(LEAST_SHARE, MOST_FAILURES // max(1, (yield sql.letter_queue_count(catalog.schema)).scalar()))
+    rows = (yield walking(sql.letters(catalog.schema, share, MOST_FAILURES))).values
+    jobs = [
+        replace(_failed_job(job, shown), letter=DependencyRef(name, id))
+        for *job, is_gone, name, id in rows
+        if is_gone and queue in (None, job[0])
+    ]
+    return jobs, _are_all([row[-2] for row in rows], share)
+
+
+def _are_all(queues: Sequence[str], share: int) -> bool:
+    """Whether there are no others: neither of any of these rows' queues nor of all."""
+    return len(queues) < MOST_FAILURES and all(number < share for number in Counter(queues).values())
 
 
 def _failed_job(row: Sequence[Any], shown: Shown) -> FailedJob:
@@ -159,14 +193,13 @@ def _failed_job(row: Sequence[Any], shown: Shown) -> FailedJob:
 
 def _group(cause: str, jobs: Sequence[FailedJob]) -> FailureGroup:
     times = sorted(job.failed_on for job in jobs if job.failed_on is not None)
-    queues = defaultdict[str, int](int)
-    for job in jobs:
-        queues[job.name] += 1
+    queues = Counter(job.name for job in jobs)
     return FailureGroup(
         cause,
         sorted(queues, key=lambda name: (-queues[name], name)),
         len(jobs),
+        sum(job.letter is not None for job in jobs),
         times[-1] if times else None,
         times[0] if times else None,
-        [DependencyRef(job.name, job.id) for job in jobs[:SAMPLES]],
+        [job.sample for job in jobs[:SAMPLES]],
     )

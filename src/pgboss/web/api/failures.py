@@ -18,11 +18,15 @@ router = APIRouter(prefix="/failures", tags=["failures"])
 
 
 class Group(BaseModel):
-    """Failed jobs of one cause: the error's name and first line, without the ids and numbers that differ."""
+    """Failed jobs of one cause: the error's name and first line, without the ids and numbers that differ.
+
+    Of those that are ``removed`` only the dead letter is left, which stands for the job among the samples.
+    """
 
     cause: str
     queues: list[str]
     count: int
+    removed: int
     newest_at: datetime | None
     oldest_at: datetime | None
     samples: list[Place]
@@ -45,6 +49,7 @@ async def get_failures(site: AnySite, reader: AnyReader, options: Options, queue
             cause=group.cause,
             queues=list(group.queues),
             count=group.count,
+            removed=group.removed,
             newest_at=group.newest_on,
             oldest_at=group.oldest_on,
             samples=[Place(name=one.name, id=one.id) for one in group.samples],
