@@ -7,7 +7,11 @@ from uuid import UUID
 
 from pgboss import Flow, SyncPgBoss
 
-__all__ = ["fill"]
+__all__ = ["CAUSE", "QUEUE", "fill"]
+
+QUEUE = "documents/parse"
+CAUSE = "RuntimeError: Document <n> of batch <n> cannot be read"
+"""Where jobs have failed, and of what."""
 
 
 def fill(boss: SyncPgBoss) -> dict[str, UUID]:
@@ -26,6 +30,7 @@ def fill(boss: SyncPgBoss) -> dict[str, UUID]:
     [active, cancelled, done] = boss.fetch("mail", batch_size=3)
     boss.cancel("mail", cancelled)
     boss.complete("mail", done, {"sent": True, "message_id": "20260131.17", "recipients": ["ada", "bob"]})
+    ids["failed"] = next(job.id for job in boss.find_jobs(QUEUE) if job.state == "failed")
     return ids | {"active": active.id, "cancelled": cancelled.id, "completed": done.id}
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID
 
 import httpx
-import uvicorn
 from starlette.types import ASGIApp
 
 from pgboss import PgBoss
-from pgboss.web import WebOptions, app
-from support.eventually import eventually
+from pgboss.web import WebOptions, app, show
 
 __all__ = ["LOOKING", "calling", "filled", "reads", "routes", "serving"]
 
@@ -49,41 +48,31 @@ def calling(application: ASGIApp, *, address: str = "127.0.0.1", host: str = "lo
 @contextmanager
 def serving(dsn: str, options: WebOptions | None = None, **boss: Any) -> Iterator[str]:
     """Serve a database's application from a thread; yields its address, without a slash at its end."""
-    ready = threading.Event()
-    server: list[uvicorn.Server] = []
-    errors: list[BaseException] = []
+    started = Future[tuple[str, Callable[[], object]]]()
 
     async def serve() -> None:
-        async with _started(dsn, **boss) as instance:
-            config = uvicorn.Config(app(instance, options), host="127.0.0.1", port=0, log_config=None, lifespan="off")
-            server.append(uvicorn.Server(config))
-            # What it would do with signals belongs to pytest.
-            serving = asyncio.ensure_future(server[0].serve())
-            await eventually(lambda: server[0].started or serving.done(), within=20)
-            ready.set()
-            await serving
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        async with _started(dsn, **boss) as instance, show(instance, options, port=0) as address:
+            started.set_result((address, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
 
     def run() -> None:
         try:
             asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001  raised by whoever waits
-            errors.append(error)
-        finally:
-            ready.set()
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
 
     thread = threading.Thread(target=run, name="web under test")
     thread.start()
+    address, stop = started.result(20)
     try:
-        ready.wait(20)
-        if errors:
-            raise errors[0]
-        port = server[0].servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield address
     finally:
-        with suppress(IndexError):
-            server[0].should_exit = True
-            server[0].force_exit = True
+        stop()
         thread.join(20)
+        assert not thread.is_alive(), "the server does not stop"
 
 
 @asynccontextmanager

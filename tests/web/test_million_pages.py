@@ -11,6 +11,8 @@ import pytest
 from pgboss import SyncPgBoss
 from pgboss.web import app
 from support.boss import BossFactory
+from support.pages import addresses as pages
+from support.pages import at
 from support.plans import fill
 from support.postgres import sql
 from support.web import calling, filled, reads
@@ -24,28 +26,6 @@ PARTS = (
     (130_000, {"created_on": SPREAD, "start_after": SPREAD}),
     (20_000, {"created_on": SPREAD, "start_after": "now() + n * interval '1 second'"}),
 )
-PAGES = (
-    "/",
-    "/queues",
-    "/queues/mail",
-    "/create-queue",
-    "/jobs",
-    "/jobs?queue=mail&state=failed",
-    "/jobs?queue=mail&key=nobody",
-    "/jobs?state=expired",
-    "/jobs/{id}",
-    "/failures",
-    "/failures?queue=mail",
-    "/schedules",
-    "/schedule?queue=mail",
-    "/schedule/edit?queue=mail",
-    "/schedules/new",
-    "/send",
-    "/instances",
-    "/warnings",
-    "/builds",
-    "/audit",
-)
 # An event stream ends when its listener goes.
 STREAMS = {"/api/events", "/api/jobs/{id}/events"}
 
@@ -56,8 +36,9 @@ REFUSED = {"/api/schedules/preview", "/api/blocked-keys/mail"}
 def addresses(id: str) -> Iterator[tuple[str, str]]:
     """Method and path of every page and of every read of the API, on a job and a queue that are there."""
     nobody = filled("{id}")
-    for path in PAGES:
-        yield "GET", path.replace("{id}", id)
+    ids = dict.fromkeys(("failed", "completed", "flow", "dead letter"), id)
+    for address in pages():
+        yield "GET", at(address, ids, queue="mail", cause="no document <n>")
     for method, path in reads():
         if path not in STREAMS:
             # A redrive is of dead letters.
@@ -74,7 +55,7 @@ async def test_every_page_comes_at_once(make_boss: BossFactory, database_url: st
     with SyncPgBoss(database_url, pool_size=1) as client:
         for name in ("mail", "post", "own", "dead"):
             client.create_queue(name, partition=name == "own")
-        client.schedule("mail", "0 6 * * *")
+        client.schedule("mail", "0 6 * * *", key="news")
     for name in ("mail", "post", "own"):
         for number, columns in PARTS:
             fill(database_url, name, number, **columns)

@@ -120,7 +120,9 @@ def loads(text: str | None) -> JSON:
         return json.loads(text)
     except json.JSONDecodeError:
         raise
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return Unreadable("it is nested too deeply")
+    except ValueError as error:
         return Unreadable(str(error))
 
 

@@ -9,6 +9,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from pgboss import SyncPgBoss
 from pgboss.web import ApiKey, WebOptions
+from support.axe import serious_problems
 from support.web import serving
 
 KEYS = WebOptions(keys=(ApiKey("grafana", "read", "look-secret"), ApiKey("ada", "full", "full-secret")))
@@ -23,6 +24,7 @@ async def test_in_and_out(page: Page, context: BrowserContext, database_url: str
     with SyncPgBoss(database_url) as boss, serving(database_url, KEYS) as url:
         boss.create_queue("mail")
         await page.goto(f"{url}/audit?before=7")
+        assert await serious_problems(page) == []
         await log_in(page, "full-secret")
         await expect(page).to_have_url(f"{url}/audit?before=7")
         await expect(page.get_by_text("ada")).to_be_visible()

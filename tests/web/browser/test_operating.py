@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from pgboss import SyncPgBoss
+from support.operation_samples import fill
 from support.postgres import sql
 from support.web import serving
-
-Camera: TypeAlias = Callable[[Page, str], Awaitable[None]]
-
-AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = {
-    "overview": "/",
-    "queues": "/queues",
-    "queue": "/queues/document-parse?span=6h",
-    "create-queue": "/create-queue",
-    "instances": "/instances?show=all",
-    "warnings": "/warnings",
-    "builds": "/builds",
-}
-
 
 FIRST_FRAME_AFTER_RENEWAL = """() => new Promise((resolve) => {
   document.body.addEventListener("htmx:afterSwap", () => requestAnimationFrame(
@@ -47,21 +33,8 @@ class Shop(NamedTuple):
 @pytest.fixture
 def shop(database_url: str) -> Iterator[Shop]:
     with SyncPgBoss(database_url) as boss, serving(database_url) as url:
-        _fill(boss, database_url)
+        fill(boss, database_url)
         yield Shop(boss, url, database_url)
-
-
-@pytest.mark.parametrize("name", PAGES)
-async def test_pages_are_for_everybody(browser: Browser, page: Page, shop: Shop, camera: Camera, name: str) -> None:
-    """In light and dark and on a phone, axe finds nothing serious, and nothing is wider than the screen."""
-    await page.goto(shop.url + PAGES[name])
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its two words
-        await page.set_viewport_size({"width": width, "height": 900})
-        await expect(page.locator("h1")).to_be_visible()
-        await camera(page, f"{name}-{scheme}-{width}")
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} at {width}"
-        assert await _serious(browser, page) == []
 
 
 async def test_a_job_sent_elsewhere_changes_the_page(page: Page, shop: Shop) -> None:
@@ -182,79 +155,7 @@ async def test_pages_can_be_read_without_scripts(browser: Browser, shop: Shop) -
         await context.close()
 
 
-async def _serious(browser: Browser, page: Page) -> list[str]:
-    """What axe finds, in a context whose policy lets it be put in."""
-    context = await browser.new_context(bypass_csp=True, viewport=page.viewport_size)
-    try:
-        other = await context.new_page()
-        scheme = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
-        await other.emulate_media(color_scheme=scheme)
-        await other.goto(page.url)
-        await other.add_script_tag(path=AXE)
-        found: dict[str, Any] = await other.evaluate("axe.run()")
-    finally:
-        await context.close()
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:200]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
 def _queue(shop: Shop, name: str) -> Any:
     queue = shop.boss.get_queue(name)
     assert queue is not None
     return queue
-
-
-def _fill(boss: SyncPgBoss, url: str) -> None:
-    boss.create_queue("dead-letters")
-    for name, options in {
-        "document-parse": {"dead_letter": "dead-letters", "heartbeat_seconds": 60},
-        "document-embed": {"policy": "key_strict_fifo"},
-        "mail": {},
-        "invoices/monthly": {"policy": "singleton"},
-        "quiet": {},
-    }.items():
-        boss.create_queue(name, **options)  # type: ignore[arg-type]  # keywords of different types
-    boss.subscribe("document.uploaded", "document-parse")
-    boss.insert("mail", [{"data": {"to": f"{number}@example.com"}} for number in range(7)])
-    boss.insert("document-parse", [{"data": {"page": number}} for number in range(30)])
-    boss.fetch("document-parse", batch_size=4)
-    _record(url)
-
-
-def _record(url: str) -> None:
-    """What an upkeep would have found and recorded in the last hours, and what instances tell of themselves."""
-    for statement in (
-        "UPDATE pgboss.queue SET ready_count = 26, queued_count = 26, active_count = 4, failed_count = 12,"
-        " total_count = 8042, failed_delta = 3, completed_delta = 40, delta_on = now(), monitor_on = now()"
-        " WHERE name = 'document-parse'",
-        "UPDATE pgboss.queue SET ready_count = 7, queued_count = 7, total_count = 7, monitor_on = now()"
-        " WHERE name = 'mail'",
-        "UPDATE pgboss.job SET start_after = now() - interval '17 minutes' WHERE name = 'mail'",
-        "INSERT INTO pgboss.queue_stats (name, ready_count, queued_count, active_count, created_delta, completed_delta,"
-        " failed_delta, captured_on, delta_seconds, delta_on, wait_bins, run_bins)"
-        " SELECT 'document-parse', 30 + 20 * sin(n / 15.0), 45 + 20 * sin(n / 15.0), 4 + n % 3,"
-        " 40 + 15 * sin(n / 9.0), 38 + 15 * sin(n / 10.0), greatest(0, 4 * sin(n / 20.0))::int,"
-        " now() - n * interval '1 minute', 60, now() - n * interval '1 minute',"
-        " array_fill(0, ARRAY[8]) || ARRAY[5, 20, 9, 2 + n % 4, 1],"
-        " array_fill(0, ARRAY[12]) || ARRAY[2, 9, 20, 6, n % 3]"
-        " FROM generate_series(0, 400) n",
-        "INSERT INTO pgboss.warning (type, message, data, created_on)"
-        " SELECT (ARRAY['queue_backlog', 'slow_query'])[1 + n % 2], 'Queue mail has ' || n || ' queued jobs.',"
-        """ '{"queue": "mail", "limit": 5}',"""
-        " now() - n * interval '7 minutes' FROM generate_series(1, 8) n",
-        "INSERT INTO pgboss.bam (name, version, status, table_name, command, error) VALUES"
-        " ('create_index_py', 46, 'completed', 'job_common', 'CREATE INDEX CONCURRENTLY job_i14 ON job (name)', NULL),"
-        " ('create_index_py', 46, 'failed', 'job_common', 'CREATE INDEX CONCURRENTLY job_i15 ON pgboss.job (id)',"
-        " 'canceling statement due to lock timeout')",
-        "INSERT INTO pgboss.instance (id, name, host, pid, version, node_version, heartbeat_seconds, supervise,"
-        " schedule, migrate, persist_queue_stats, persist_warnings, workers, metrics, config, started_on, heartbeat_on)"
-        " SELECT gen_random_uuid(), 'worker-' || n, 'host-' || n, 4000 + n, '1.0.0',"
-        " CASE n WHEN 3 THEN 'v22.1.0' ELSE 'Python 3.12.4' END, 60, true, true, true, true, true,"
-        """ '[{"queue": "document-parse", "active": 2, "localConcurrency": 5, "lastFetchedOn": "2026-01-01T00:00Z"},"""
-        """ {"queue": "quiet", "active": 0, "localConcurrency": 2}]', '{"rss": 187654321, "cpu": 0.21}', '{}',"""
-        " now() - n * interval '5 hours', now() FROM generate_series(1, 3) n",
-    ):
-        sql(url, statement)
