@@ -9,9 +9,9 @@ import pytest
 
 from support.boss import boss, make_boss
 from support.node import node_boss
-from support.postgres import database_url, postgres
+from support.postgres import database_url, postgres, template
 
-__all__ = ["boss", "database_url", "make_boss", "node_boss", "postgres"]
+__all__ = ["boss", "database_url", "make_boss", "node_boss", "postgres", "template"]
 
 # Shells start what runs in the background with SIGINT ignored, which every child would inherit; then no test could
 # interrupt a program.

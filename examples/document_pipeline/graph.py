@@ -16,16 +16,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import ladybug
-import neo4j
-from neo4j.exceptions import DriverError, Neo4jError
 
 from document_pipeline.settings import PipelineSettings
 from document_pipeline.storage import Document, Mention
 
 BUFFER_BYTES = 256 * 1024 * 1024
 """ladybug would take most of the machine's memory."""
-NEO4J_SECONDS = 5
-"""How long the driver repeats a transaction that failed in passing."""
 
 MERGE_DOCUMENT = """
 MERGE (d:Document {id: $id})
@@ -175,41 +171,6 @@ class LadybugCypher:
         self._database.close()
 
 
-class Neo4jCypher:
-    """Neo4j, over the network."""
-
-    one_writer = False
-    CONSTRAINTS = (
-        "CREATE CONSTRAINT document_id IF NOT EXISTS FOR (d:Document) REQUIRE d.id IS UNIQUE",
-        "CREATE CONSTRAINT entity_id IF NOT EXISTS FOR (e:Entity) REQUIRE e.id IS UNIQUE",
-    )
-
-    def __init__(self, uri: str, user: str, password: str, database: str | None = None) -> None:
-        """Connect.
-
-        Raises:
-            GraphError: the server cannot be reached, or refuses us.
-        """
-        self.name = f"Neo4j ({uri})"
-        # A job that fails is tried again anyway.
-        self._driver = neo4j.GraphDatabase.driver(uri, auth=(user, password), max_transaction_retry_time=NEO4J_SECONDS)
-        self._database = database
-        try:
-            self._driver.verify_connectivity()
-            for statement in self.CONSTRAINTS:
-                self.run(statement, {})
-        except (DriverError, Neo4jError) as error:
-            self._driver.close()
-            raise GraphError(f"Neo4j at {uri} cannot be used: {error}") from error
-
-    def run(self, statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        records, _, _ = self._driver.execute_query(statement, parameters, database_=self._database)
-        return [record.data() for record in records]
-
-    def close(self) -> None:
-        self._driver.close()
-
-
 def open_graph(settings: PipelineSettings) -> KnowledgeGraph:
     """Open the graph that the settings ask for: Neo4j, or ladybug.
 
@@ -218,6 +179,9 @@ def open_graph(settings: PipelineSettings) -> KnowledgeGraph:
     """
     if settings.neo4j_uri is None:
         return KnowledgeGraph(LadybugCypher(settings.graph_path.absolute()))
+    # Its driver takes a second to import, and most people try the example without Neo4j.
+    from document_pipeline.neo4j_graph import Neo4jCypher
+
     return KnowledgeGraph(
         Neo4jCypher(
             settings.neo4j_uri,

@@ -16,13 +16,30 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from pgboss import embedded
+from pgboss import SyncPgBoss, embedded
 
-__all__ = ["PostgresServer", "database_url", "fresh_database_name", "postgres", "sql", "sql_value"]
+__all__ = [
+    "PostgresServer",
+    "Template",
+    "database_url",
+    "fresh_database_name",
+    "postgres",
+    "sql",
+    "sql_value",
+    "template",
+]
 
 EMPTY_TEMPLATE = "template0"
+INSTALLING = {"boss": "pgboss", "installed": "pgboss", "twins": "our_side"}
+"""The fixtures that start an instance of ours on an empty schema, and its name."""
 
 _numbers = count(1)
+
+
+class Template(Protocol):
+    """The name of a database that has nothing but this schema, installed by us."""
+
+    def __call__(self, schema: str) -> str: ...
 
 
 class PostgresServer(Protocol):
@@ -63,11 +80,32 @@ def postgres() -> Iterator[PostgresServer]:
             yield server
 
 
+@pytest.fixture(scope="session")
+def template(postgres: PostgresServer) -> Iterator[Template]:
+    """Databases to copy, made when they are first asked for: copying one takes a fraction of installing a schema."""
+    names: dict[str, str] = {}
+
+    def with_schema(schema: str) -> str:
+        if schema not in names:
+            name = fresh_database_name("template")
+            with SyncPgBoss(postgres.create_database(name, EMPTY_TEMPLATE), schema=schema, pool_size=1):
+                names[schema] = name
+        return names[schema]
+
+    yield with_schema
+    for name in names.values():
+        postgres.drop_database(name)
+
+
 @pytest.fixture
-def database_url(postgres: PostgresServer) -> Iterator[str]:
-    """The URL of an empty database that this test has for itself."""
+def database_url(request: pytest.FixtureRequest, postgres: PostgresServer, template: Template) -> Iterator[str]:
+    """The URL of a database that this test has for itself.
+
+    It is empty, but for the schema that a fixture of the test would install first thing (``INSTALLING``).
+    """
+    schema = next((INSTALLING[fixture] for fixture in request.fixturenames if fixture in INSTALLING), None)
     name = fresh_database_name()
-    yield postgres.create_database(name, EMPTY_TEMPLATE)
+    yield postgres.create_database(name, template(schema) if schema else EMPTY_TEMPLATE)
     postgres.drop_database(name)
 
 
