@@ -55,6 +55,7 @@ async def test_every_page_comes_at_once(make_boss: BossFactory, database_url: st
     with SyncPgBoss(database_url, pool_size=1) as client:
         for name in ("mail", "post", "own", "dead"):
             client.create_queue(name, partition=name == "own")
+        client.schedule("mail", "0 6 * * *")
         client.schedule("mail", "0 6 * * *", key="news")
     for name in ("mail", "post", "own"):
         for number, columns in PARTS:

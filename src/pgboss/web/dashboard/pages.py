@@ -53,7 +53,7 @@ def page(
     - ``base``: the path this application lives under, without a slash at its end; it begins every link;
     - ``here``: the address of the page;
     - ``navigation``, and ``at``: which entry of it is current;
-    - ``site``, and ``sites``: the name and the path of each that this server has, where there are several;
+    - ``site``, and ``sites``: the name of each that this server has, where there are several, and the same page there;
     - ``principal``: who looks, which may be nobody where a problem is told;
     - ``may_write``: without it, pages offer no actions;
     - ``is_logged_in``: whether there is a session to end;
@@ -68,7 +68,7 @@ def page(
         "navigation": [entry for entry in NAVIGATION if may_write or entry[0] not in FOR_WRITERS],
         "at": at,
         "site": request.app.state.site,
-        "sites": _sites(request),
+        "sites": _sites(request, at),
         "principal": principal,
         "may_write": may_write,
         "is_logged_in": principal is not None and getattr(request.state, "session", None) is not None,
@@ -85,7 +85,8 @@ def page(
     return response
 
 
-def _sites(request: Request) -> list[tuple[str, str]]:
-    """Each lives under its name, beside this one."""
+def _sites(request: Request, at: str) -> list[tuple[str, str]]:
+    """Each lives under its name, beside this one. A single queue or job of this one leads to the list of theirs."""
+    section = next((path for name, path, _ in NAVIGATION if name == at), "/")
     beside = base_of(request).removesuffix(f"/{request.app.state.site.name}")
-    return [(name, f"{beside}/{name}") for name in request.app.state.sites]
+    return [(name, f"{beside}/{name}{section}") for name in request.app.state.sites]
