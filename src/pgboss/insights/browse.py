@@ -30,6 +30,7 @@ from pgboss.sql.walk import LAST_ID
 __all__ = ["FoundIds", "FoundJobs", "browse", "browse_on", "find_ids"]
 
 MAX_PAGE = 1000
+MOST_IDS = 10_000
 WINDOW = 10_000
 """So many rows are looked at for a page, of one queue or of all together."""
 MOST_IN_ALL = 100_000
@@ -148,8 +149,8 @@ def browse_on(
 def find_ids(
     catalog: QueueCatalog, wanted: JobFilter, *, after: str | None = None, limit: int = 1000, window: int = WINDOW
 ) -> Steps[FoundIds]:
-    """The same as :func:`browse`, of each job only its queue and id: for whoever acts on all that match."""
-    check_integer("limit", limit, 1, MAX_PAGE)
+    """The same as :func:`browse`, up to 10,000 and of each only queue and id: for whoever acts on all that match."""
+    check_integer("limit", limit, 1, MOST_IDS)
     page = yield from _page(catalog, wanted, after, limit, window, only_ids=True)
     rows, next = _cut(page, wanted, limit)
     return FoundIds([DependencyRef(*row) for row in rows.values], next, page.looked_to if len(rows) < limit else None)

@@ -126,7 +126,7 @@ async def act_on_all(
     narrowed = replace(wanted, states=states) if wanted.states or action != "delete" else wanted
     done = BulkAction(next=after)
     for _ in range(MOST_WINDOWS):
-        limit = min(BATCH, most - done.matched)
+        limit = min(most if dry_run else BATCH, most - done.matched)
         page = await site.read(find_ids(site.catalog, narrowed, after=done.next, limit=limit))
         changed, conflicts = (0, 0) if dry_run else await _batch(site, who, action, page.jobs, filter=wanted.said())
         done = BulkAction(
