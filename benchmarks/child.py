@@ -8,13 +8,14 @@
     {"do": "open", "connections": 10}
     {"do": "enqueue", "first": 0, "count": 50000}        answers with "seconds"
     {"do": "send", "count": 2000}                        "milliseconds" of each, one after the other
+    {"do": "warm"}                                       one job that only warms up
     {"do": "pace", "rate": 500, "count": 10000}          "called" and "returned": when, for each
     {"do": "threads", "threads": 8, "count": 2000}       "seconds", and "milliseconds" of each
-    {"do": "work", "numbers": 50000, "expected": 50000}  tells "ready", "first", "done"; works until "stop"
+    {"do": "work", "numbers": 50000, "expected": 50000}  tells "ready", "first", "done", "warm"; works until "stop"
     {"do": "stop"}                                       "started": when, for each number; "calls"
 
 Times are nanoseconds of CLOCK_MONOTONIC, which all processes of the machine share; lists of them travel as base64.
-A job whose number is negative warms up: it is worked and not recorded.
+A job whose number is negative warms up: it is worked, and not recorded.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from array import array
 from base64 import b64encode
 from collections.abc import Callable
@@ -68,6 +70,7 @@ class Record:
     def handled(self, number: int) -> None:
         now = monotonic_ns()
         if number < 0:
+            say(event="warm")
             return
         if not self._calls:
             say(event="first", at=now)
@@ -117,10 +120,11 @@ class Child:
             milliseconds.append((perf_counter() - began) * 1000)
         say(event="send", milliseconds=milliseconds)
 
+    async def warm(self) -> None:
+        await self._adapter.send(-1)
+        say(event="warm")
+
     async def pace(self, rate: float, count: int) -> None:
-        for _ in range(3):
-            await self._adapter.send(-1)
-        await asyncio.sleep(0.3)
         called, returned = zeros(count), zeros(count)
         free, tasks = asyncio.Semaphore(IN_FLIGHT), set()
 
@@ -172,6 +176,20 @@ def when_stopped(record: Record, loop: asyncio.AbstractEventLoop, stop: Callable
 
 
 def main() -> None:
+    code = 1
+    try:
+        serve()
+        code = 0
+    except Exception:  # noqa: BLE001  whatever it is, the process must end
+        traceback.print_exc()
+    finally:
+        # What a system leaves running (threads, loops) must not keep the driver waiting.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve() -> None:
     order = json.loads(sys.argv[1])
     module = import_module(f"benchmarks.systems.{order['adapter']}")
     adapter: Adapter = module.Adapter(Place(**order["place"]), order["settings"])
@@ -183,9 +201,6 @@ def main() -> None:
             if asyncio.iscoroutine(result):
                 runner.run(result)
         runner.run(child.close())
-        # What a system leaves running (threads, loops) must not keep the driver waiting.
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:

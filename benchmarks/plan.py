@@ -60,12 +60,13 @@ class Plan:
                 try:
                     for row in group.measure(stage, self.sizes, self.workloads):
                         yield {"system": stage.system.name, "round": number, **row}
-                except (ChildError, MiscountError) as error:
+                except Exception as error:  # noqa: BLE001  one system's trouble must not cost the others their results
+                    what = str(error) if isinstance(error, ChildError | MiscountError) else repr(error)
                     failed.add(cell)
                     self.errors.append(
-                        {"system": stage.system.name, "workloads": "+".join(group.workloads), "error": str(error)}
+                        {"system": stage.system.name, "workloads": "+".join(group.workloads), "error": what}
                     )
-                    say(f"{name}: {error}")
+                    say(f"{name}: {what}")
                 took[cell] = monotonic() - started
                 say(f"round {number + 1}: {name}: {took[cell]:.1f} s")
 

@@ -58,6 +58,8 @@ class Postgres:
     def __init__(self, server: embedded.EmbeddedServer) -> None:
         self._server = server
         self._installed: set[str] = set()
+        # Kept open, because a drain's end is asked for again and again, and a connection costs the server a process.
+        self._counting: psycopg.Connection[Any] | None = None
         self.version = f"PostgreSQL {server.version}"
         self.place = Place(server.dsn_for(DATABASE))
 
@@ -66,6 +68,7 @@ class Postgres:
         return int((self._server.data_dir / "postmaster.pid").read_text().splitlines()[0])
 
     def fresh(self, key: str, install: Callable[[], None]) -> None:
+        self.close()
         self._server.drop_database(DATABASE)
         template = f"template_{key}"
         if key in self._installed:
@@ -81,9 +84,16 @@ class Postgres:
         self.execute("CHECKPOINT")
 
     def count(self, expression: str) -> int:
-        with self.connect() as connection:
-            row = connection.execute(expression.encode()).fetchone()
-            return int(row[0]) if row else 0
+        if self._counting is None:
+            self._counting = self.connect()
+        row = self._counting.execute(expression.encode()).fetchone()
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        """Close the connection that counts."""
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
 
     def execute(self, statement: str | sql.Composed) -> None:
         with self.connect() as connection:
@@ -162,7 +172,9 @@ def postgres() -> Iterator[Postgres]:
             for name, value in SETTINGS.items():
                 connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
         # Some of them need a start.
-        yield Postgres(stack.enter_context(embedded.start(root=folder / "server")))
+        store = Postgres(stack.enter_context(embedded.start(root=folder / "server")))
+        stack.callback(store.close)
+        yield store
 
 
 @contextmanager

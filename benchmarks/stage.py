@@ -10,7 +10,7 @@ from time import monotonic, monotonic_ns, sleep
 from typing import Any, Literal
 
 from benchmarks.meters import Meter, Usage, peak_memory_mb
-from benchmarks.processes import ChildProcess, times_of
+from benchmarks.processes import ChildError, ChildProcess, times_of
 from benchmarks.servers import Postgres, Store
 from benchmarks.systems import Settings, System
 
@@ -21,6 +21,9 @@ Mode = Literal["tuned", "default"]
 FIRST_JOB_SECONDS = 15
 LEFT_OVER_SECONDS = 20
 POLL_SECONDS = 0.005
+SETTLING_SECONDS = 0.5
+WARM_UPS = 2
+REPORT_SECONDS = 60
 
 
 class MiscountError(Exception):
@@ -168,7 +171,7 @@ class Stage:
                 worker.expect("ready", FIRST_JOB_SECONDS)
             pids = [worker.pid for worker in workers]
             meter = Meter(self.store.pid, pids)
-            first = workers[0].expect("first", FIRST_JOB_SECONDS)["at"]
+            first = self._first(workers)
             finished = self._await_end(workers, first + int(cap * 1e9), is_partial=until is not None)
             ended = monotonic_ns()
             jobs = self._completed(count) - completed
@@ -179,6 +182,15 @@ class Stage:
             self._check("jobs completed", jobs, count)
             self._check("jobs handled", drain.handled, count)
         return drain
+
+    def _first(self, workers: list[ChildProcess]) -> int:
+        """When a handler was first started, by whichever worker; the others may come too late for any job."""
+        end = monotonic() + FIRST_JOB_SECONDS
+        while monotonic() < end:
+            for worker in workers:
+                if found := worker.wait("first", FIRST_JOB_SECONDS if len(workers) == 1 else POLL_SECONDS):
+                    return int(found["at"])
+        raise ChildError(f"{self.system.name}: no job was started within {FIRST_JOB_SECONDS} s")
 
     def _await_end(self, workers: list[ChildProcess], until: int, *, is_partial: bool) -> bool:
         """Whether the workers came to an end by then: all jobs handled and settled, or those that were asked for."""
@@ -205,7 +217,7 @@ class Stage:
         """When each worker first started each of its jobs, and the number of all calls."""
         for worker in workers:
             worker.tell("stop")
-        reports = [worker.expect("stopped", 15) for worker in workers]
+        reports = [worker.expect("stopped", REPORT_SECONDS) for worker in workers]
         starts = [{number: at for number, at in enumerate(times_of(one, "started")) if at} for one in reports]
         return starts, sum(int(one["calls"]) for one in reports)
 
@@ -222,8 +234,11 @@ class Stage:
         with self.child() as worker, self.client(10) as sender:
             worker.tell("work", numbers=count, expected=count)
             worker.expect("ready", FIRST_JOB_SECONDS)
-            # Polling and listening begin some time after that.
-            sleep(1)
+            # Some are far from ready by then, and a connection that listens may come last of all.
+            for _ in range(WARM_UPS):
+                sender.ask("warm")
+                worker.expect("warm", FIRST_JOB_SECONDS)
+            sleep(SETTLING_SECONDS)
             meter = Meter(self.store.pid, [worker.pid])
             sent = sender.ask("pace", seconds=count / rate * 4 + 30, rate=rate, count=count)
             all_handled = worker.wait("done", patience) is not None
@@ -231,7 +246,7 @@ class Stage:
             if all_handled and self.system.completed is not None:
                 self._await_completed(before + count)
             worker.tell("stop")
-            started = times_of(worker.expect("stopped", 15), "started")
+            started = times_of(worker.expect("stopped", REPORT_SECONDS), "started")
         called, returned = times_of(sent, "called"), times_of(sent, "returned")
         if not any(started):
             raise MiscountError(f"{self.system.name}: not one of {count} jobs was handled")

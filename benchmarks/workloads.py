@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from statistics import quantiles
 from typing import Any
 
 from benchmarks.stage import Drain, MiscountError, Mode, Stage
@@ -285,10 +284,12 @@ def _by_minute(stage: Stage, sizes: Sizes) -> Row:
     minutes: dict[int, list[float]] = {}
     for called, returned, started in times:
         minutes.setdefault(int((called - first) / 60e9), []).append((started - returned) / 1e6)
-    by_minute = [_percentiles(minutes[minute]) for minute in sorted(minutes) if len(minutes[minute]) > 1]
+    by_minute = [_percentiles(minutes[minute]) for minute in sorted(minutes)]
     return {"held_seconds": sizes.held_seconds, "by_minute": by_minute}
 
 
 def _percentiles(milliseconds: Sequence[float], prefix: str = "") -> Mapping[str, float]:
-    hundredths = quantiles(milliseconds, n=100, method="inclusive")
-    return {f"{prefix}p50_ms": hundredths[49], f"{prefix}p99_ms": hundredths[98]}
+    # Of one value, too: some systems manage no more by default.
+    ordered = sorted(milliseconds)
+    half, most = (ordered[int(len(ordered) * part)] for part in (0.5, 0.99))
+    return {f"{prefix}p50_ms": half, f"{prefix}p99_ms": most}

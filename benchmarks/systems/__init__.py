@@ -103,6 +103,10 @@ _BULLMQ: dict[str, Any] = {
     "jobs": 20_000,
 }
 
+# Its view awa.jobs takes minutes for a long queue, hence the tables behind it.
+_AWA_QUEUED = """SELECT (SELECT count(*) FROM awa.ready_entries) - (SELECT count(*) FROM awa.done_entries)
+ - (SELECT coalesce(sum(completed_count), 0) FROM awa.receipt_completion_batches)"""
+
 _ALL = (
     _on_schema46(name="ours", title="pgboss (psycopg)", runs_on="ours", adapter="ours", **_OURS),
     _on_schema46(
@@ -210,7 +214,11 @@ _ALL = (
         completed="SELECT count(*) FROM chancy_jobs WHERE state = 'succeeded'",
         tuned={"insert": 1000, "queue": {"concurrency": 5000, "eager_polling": True, "polling_interval": 1}},
         default={"insert": 1000, "queue": {}},
-        table=JobTable("chancy_jobs", {"id": "gen_random_uuid()"}, keeps="state = 'succeeded'"),
+        table=JobTable(
+            "chancy_jobs",
+            {"id": "gen_random_uuid()", "kwargs": "jsonb_build_object('n', {n})"},
+            keeps="state = 'succeeded'",
+        ),
         jobs=10_000,
         has_sender=True,
     ),
@@ -220,10 +228,10 @@ _ALL = (
         runs_on="peers",
         adapter="awa",
         store="postgres",
-        # Its view awa.jobs plans badly on large queues, hence the tables behind it.
-        unfinished="SELECT 0",
-        queued="SELECT count(*) FROM awa.jobs WHERE state <> 'completed'",
-        completed="SELECT count(*) FROM awa.jobs WHERE state = 'completed'",
+        unfinished=_AWA_QUEUED,
+        queued=_AWA_QUEUED,
+        # Completed jobs leave its rings within seconds.
+        completed=None,
         tuned={
             "insert": 5000,
             "queue": {"max_workers": 1024, "claimers": 1, "claim_batch_size": 512},
@@ -241,7 +249,12 @@ _ALL = (
         completed="SELECT count(*) FROM bullmq.job WHERE state = 'completed'",
         tuned={"insert": 1000, "worker": {"concurrency": 100}},
         default={"insert": 1000, "worker": {}},
-        table=JobTable("bullmq.job", {"id": "'copy' || {n}"}, keeps="state = 'completed'"),
+        table=JobTable(
+            "bullmq.job",
+            # It counts upwards itself.
+            {"id": "'copy' || {n}", "seq": "-{n}", "data": "jsonb_build_object('n', {n})"},
+            keeps="state = 'completed'",
+        ),
         **_BULLMQ,
     ),
     System(

@@ -26,11 +26,13 @@ class Adapter(adapter.Adapter):
             worker_redirect_stdouts=False,
             **settings["app"],
         )
-        self._task = self._app.task(name="job")(self._run)
 
-    def _run(self, n: int) -> None:
-        if self._handled is not None:
-            self._handled(n)
+        @self._app.task(name="job")
+        def numbered(n: int) -> None:
+            if self._handled is not None:
+                self._handled(n)
+
+        self._task = numbered
 
     async def open(self, connections: int) -> None:
         self._producer = self._app.producer_pool.acquire()

@@ -38,7 +38,7 @@ class Adapter(adapter.Adapter):
 
     async def enqueue(self, first: int, count: int) -> None:
         jobs = [numbered.job.with_kwargs(n=number) for number in range(first, first + count)]
-        async for _ in self._sending.push_many(jobs, commit_every=self.settings["insert"]):
+        async for _ in self._sending.push_many(jobs, batch_size=self.settings["insert"]):
             pass
 
     async def send(self, number: int) -> None:

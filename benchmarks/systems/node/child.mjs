@@ -25,7 +25,7 @@ class Record {
 
   handled (number) {
     const at = now()
-    if (number < 0) return
+    if (number < 0) return say({ event: 'warm' })
     if (!this.calls) say({ event: 'first', at: Number(at) })
     this.calls++
     if (this.started[number]) return
@@ -65,9 +65,11 @@ const commands = {
     }
     say({ event: 'send', milliseconds: each })
   },
+  async warm () {
+    await adapter.send(-1)
+    say({ event: 'warm' })
+  },
   async pace ({ rate, count }) {
-    for (let i = 0; i < 3; i++) await adapter.send(-1)
-    await sleep(300)
     const called = new BigInt64Array(count)
     const returned = new BigInt64Array(count)
     const waiting = []
