@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
         _show(results, options)
         return
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    # So that a run that is broken off takes its servers and their data with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     results = _measure(options)
     _show(results, options)
     if results.about["errors"]:
