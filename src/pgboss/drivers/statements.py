@@ -8,6 +8,7 @@ the way around those codecs.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from pgboss.core.query import Parameter
 
-__all__ = ["as_literal", "as_plain", "through_text", "to_pyformat"]
+__all__ = ["as_array", "as_literal", "as_plain", "through_text", "to_pyformat"]
 
 CACHED_STATEMENTS = 512
 # What asyncpg sends as it is; nobody sets a codec of his own for these.
@@ -79,7 +80,27 @@ def as_literal(parameter: Parameter) -> str | None:
         return None
     if isinstance(parameter, str | int | float | UUID | datetime):
         return _text(parameter)
-    return "{" + ",".join(_element(as_literal(item)) for item in parameter) + "}"
+    return as_array(parameter)
+
+
+def as_array(items: Sequence[Any]) -> str:
+    """A list as the text that PostgreSQL reads for an array, ``{…}``.
+
+    Workers settle by lists of a thousand, and psycopg's own way asks for each item what it is.
+    """
+    kinds = set(map(type, items))
+    elements: Iterable[str]
+    if kinds == {UUID}:
+        elements = [item.hex for item in items]
+    elif kinds == {int}:
+        elements = map(str, items)
+    elif kinds == {datetime}:
+        # Jobs that were claimed together were started at the same time.
+        texts = {item: f'"{item.isoformat()}"' for item in set(items)}
+        elements = [texts[item] for item in items]
+    else:
+        elements = [_element(as_literal(item)) for item in items]
+    return "{" + ",".join(elements) + "}"
 
 
 def _text(value: str | float | UUID | datetime) -> str:

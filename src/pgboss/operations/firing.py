@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from pgboss.core.due import Due, ScheduleRow
-from pgboss.core.job import Attempt, Job
+from pgboss.core.job import Job
 from pgboss.core.names import SEND_IT_QUEUE, SchemaName, check_queue_name
 from pgboss.core.options import FetchOptions
 from pgboss.core.query import Steps, atomic
@@ -120,7 +120,7 @@ def deliver(catalog: QueueCatalog) -> Steps[Delivered]:
                 fired[name, key] = slot, id
     if fired:
         yield sql.set_last_jobs(catalog.schema, [(name, key, id) for (name, key), (_, id) in sorted(fired.items())])
-    yield from complete_each(catalog, SEND_IT_QUEUE, [Attempt.of(job) for job in jobs], [None] * len(jobs))
+    yield from complete_each(catalog, SEND_IT_QUEUE, jobs, [None] * len(jobs))
     return delivered
 
 

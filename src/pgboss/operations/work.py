@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from pgboss.core.job import Attempt, Job, JobState
+from pgboss.core.job import Job, JobState, OneAttempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
@@ -27,7 +27,7 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Steps[dict[str, float]
 
 
 def complete_each(
-    catalog: QueueCatalog, name: str, attempts: Sequence[Attempt], outputs: Sequence[str | None]
+    catalog: QueueCatalog, name: str, attempts: Sequence[OneAttempt], outputs: Sequence[str | None]
 ) -> Steps[dict[UUID, bool]]:
     """Complete attempts, each with its output; returns those still theirs, and whether other jobs wait for them."""
     rows = yield from on_queue(catalog, name, lambda queue: settle.complete_each(queue, attempts, outputs))
@@ -37,7 +37,7 @@ def complete_each(
 def fail_each(
     catalog: QueueCatalog,
     name: str,
-    attempts: Sequence[Attempt],
+    attempts: Sequence[OneAttempt],
     outputs: Sequence[str | None],
     is_final: Sequence[bool],
 ) -> Steps[dict[UUID, JobState]]:
@@ -47,7 +47,7 @@ def fail_each(
 
 
 def give_back_each(
-    catalog: QueueCatalog, name: str, attempts: Sequence[Attempt], delays_seconds: Sequence[float]
+    catalog: QueueCatalog, name: str, attempts: Sequence[OneAttempt], delays_seconds: Sequence[float]
 ) -> Steps[set[UUID]]:
     """Return attempts unrun, each due after its delay; returns the ids that were still theirs."""
     rows = yield from on_queue(catalog, name, lambda queue: settle.give_back(queue, attempts, delays_seconds))
@@ -63,5 +63,5 @@ def settled_here(catalog: QueueCatalog, name: str, ids: Sequence[UUID]) -> Steps
 
 def still_held(schema: SchemaName, jobs: Sequence[Job]) -> Steps[set[tuple[str, UUID]]]:
     """Those of the claimed jobs, by queue and id, that are still active at the attempt that was claimed."""
-    rows = yield settle.still_held(schema, [job.name for job in jobs], [Attempt.of(job) for job in jobs])
+    rows = yield settle.still_held(schema, [job.name for job in jobs], jobs)
     return set(rows.values)

@@ -60,7 +60,12 @@ class Watch:
     @property
     def is_needed(self) -> bool:
         """Whether anybody watches."""
-        return self.is_traced or bool(self._listeners)
+        return self.is_traced or self.has_listeners
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody watches beside the telemetry."""
+        return bool(self._listeners)
 
     @property
     def is_traced(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pgboss.core.checks import MAX_DELAY_SECONDS
-from pgboss.core.job import Attempt
+from pgboss.core.job import OneAttempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
@@ -112,20 +112,20 @@ def _returning(schema: SchemaName, output: str, is_final: str) -> str:
     return f"RETURNING {_columns(schema, 'j', {})}, {output} AS new_output, {is_final} AS is_final"
 
 
-def fail(queue: QueueRef, attempts: Sequence[Attempt], output: str | None) -> Query:
+def fail(queue: QueueRef, attempts: Sequence[OneAttempt], output: str | None) -> Query:
     """Fail jobs that have not finished, all with one output."""
     return _fail(queue, attempts, [output] * len(attempts), [False] * len(attempts))
 
 
 def fail_each(
-    queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequence[str | None], is_final: Sequence[bool]
+    queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequence[str | None], is_final: Sequence[bool]
 ) -> Query:
     """Fail active attempts, each with its own output; where ``is_final`` is true no retry follows."""
     return _fail(queue, attempts, outputs, is_final)
 
 
 def _fail(
-    queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequence[str | None], is_final: Sequence[bool]
+    queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequence[str | None], is_final: Sequence[bool]
 ) -> Query:
     failing = f"""
             DELETE FROM {queue.table} j

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from pgboss.core.job import Attempt
+from pgboss.core.job import OneAttempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
@@ -35,7 +35,7 @@ _STILL_HELD = f"""
 """
 
 
-def attempt_arrays(queue: QueueRef, attempts: Sequence[Attempt]) -> tuple[Parameter, ...]:
+def attempt_arrays(queue: QueueRef, attempts: Sequence[OneAttempt]) -> tuple[Parameter, ...]:
     """The first four parameters of every statement here."""
     return (
         queue.name,
@@ -45,7 +45,7 @@ def attempt_arrays(queue: QueueRef, attempts: Sequence[Attempt]) -> tuple[Parame
     )
 
 
-def complete(queue: QueueRef, attempts: Sequence[Attempt], output: str | None, *, include_queued: bool) -> Query:
+def complete(queue: QueueRef, attempts: Sequence[OneAttempt], output: str | None, *, include_queued: bool) -> Query:
     """Active jobs become completed; with ``include_queued`` those still waiting do too."""
     states = "j.state < 'completed'" if include_queued else IS_ACTIVE
     unblock = ", blocked = false, pending_dependencies = 0" if include_queued else ""
@@ -61,7 +61,7 @@ def complete(queue: QueueRef, attempts: Sequence[Attempt], output: str | None, *
     )
 
 
-def complete_each(queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequence[str | None]) -> Query:
+def complete_each(queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequence[str | None]) -> Query:
     """Active attempts become completed, each with its own output; returns whether other jobs wait for each."""
     return Query(
         f"""
@@ -75,7 +75,7 @@ def complete_each(queue: QueueRef, attempts: Sequence[Attempt], outputs: Sequenc
     )
 
 
-def cancel(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+def cancel(queue: QueueRef, attempts: Sequence[OneAttempt]) -> Query:
     """Jobs that have not finished become cancelled."""
     return Query(
         f"""
@@ -89,7 +89,7 @@ def cancel(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
     )
 
 
-def delete(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+def delete(queue: QueueRef, attempts: Sequence[OneAttempt]) -> Query:
     """The rows go, whatever their state; returns also whether the queue's retained_count held them."""
     return Query(
         f"""
@@ -102,7 +102,7 @@ def delete(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
     )
 
 
-def touch(queue: QueueRef, attempts: Sequence[Attempt]) -> Query:
+def touch(queue: QueueRef, attempts: Sequence[OneAttempt]) -> Query:
     """Active jobs get a fresh heartbeat; what does not come back is no longer ours."""
     return Query(
         f"""
@@ -156,7 +156,7 @@ def retry(queue: QueueRef, ids: Sequence[UUID]) -> Query:
     )
 
 
-def give_back(queue: QueueRef, attempts: Sequence[Attempt], delays_seconds: Sequence[float]) -> Query:
+def give_back(queue: QueueRef, attempts: Sequence[OneAttempt], delays_seconds: Sequence[float]) -> Query:
     """Active attempts go back to created as if they had never been claimed, due after their delay.
 
     started_on is cleared, so the next claim counts no retry. keep_until moves with start_after: retention must not
@@ -190,7 +190,7 @@ def settled_here(queue: QueueRef, ids: Sequence[UUID]) -> Query:
     )
 
 
-def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) -> Query:
+def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[OneAttempt]) -> Query:
     """Give attempts of any queues a fresh heartbeat; returns the ids that are still theirs.
 
     ``names`` holds each attempt's queue. A row that somebody holds locked is not waited for: a transaction that
@@ -214,7 +214,7 @@ def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) 
     )
 
 
-def still_held(schema: SchemaName, names: Sequence[str], attempts: Sequence[Attempt]) -> Query:
+def still_held(schema: SchemaName, names: Sequence[str], attempts: Sequence[OneAttempt]) -> Query:
     """Which attempts, of any queues, are still active; returns the queue and the id of each.
 
     ``names`` holds each attempt's queue.
@@ -227,7 +227,7 @@ def still_held(schema: SchemaName, names: Sequence[str], attempts: Sequence[Atte
     )
 
 
-def _held_arrays(names: Sequence[str], attempts: Sequence[Attempt]) -> tuple[Parameter, ...]:
+def _held_arrays(names: Sequence[str], attempts: Sequence[OneAttempt]) -> tuple[Parameter, ...]:
     return (
         list(names),
         [attempt.id for attempt in attempts],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pgboss.core.job import Attempt, Job, JobState
+from pgboss.core.job import Job, JobState
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.target import QueueLike, queue_name
@@ -92,7 +92,7 @@ def claim(
 
 def settle(catalog: QueueCatalog, job: Job, outcome: Outcome) -> Steps[Ran]:
     """Write how an attempt ended, and free the jobs that waited for it."""
-    name, attempts = job.name, [Attempt.of(job)]
+    name, attempts = job.name, [job]
     match outcome:
         case Completed(output):
             kept = yield from operations.complete_each(catalog, name, attempts, [output])

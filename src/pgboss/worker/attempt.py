@@ -6,6 +6,7 @@ Whatever a handler raises ends its own job and nothing else, ``SystemExit`` incl
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 from pgboss.core.job import Job
@@ -14,6 +15,7 @@ from pgboss.errors import HandlerProcessError, HandlerTimeoutError, PayloadError
 from pgboss.jobs import Discard, JobDefinition, Snooze
 from pgboss.runtime.clock import call_later, timeout
 from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_with
+from pgboss.worker.pump import Rest
 
 __all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_of", "within"]
 
@@ -65,12 +67,25 @@ async def within(jobs: Sequence[Job], awaitable: Awaitable[T]) -> T:
     Raises:
         HandlerTimeoutError: it takes longer, and was cancelled.
     """
-    seconds = max(job.expire_in_seconds for job in jobs)
-    # A moment before the other timer, so that an async handler that is cancelled finds it set.
-    telling = call_later(seconds, cancel_all, jobs)
+    began = monotonic()
+    steps = awaitable.__await__()
     try:
-        async with timeout(seconds) as limit:
-            return await awaitable
+        waits_for = steps.send(None)
+    except StopIteration as end:
+        # Most short handlers wait for nothing, and need no timers.
+        value: T = end.value
+        return value
+    return await _within(jobs, Rest(steps, waits_for), monotonic() - began)
+
+
+async def _within(jobs: Sequence[Job], rest: Awaitable[T], taken_seconds: float) -> T:
+    seconds = max(job.expire_in_seconds for job in jobs)
+    left = max(0.0, seconds - taken_seconds)
+    # A moment before the other timer, so that an async handler that is cancelled finds it set.
+    telling = call_later(left, cancel_all, jobs)
+    try:
+        async with timeout(left) as limit:
+            return await rest
     except TimeoutError:
         if limit.expired():
             raise HandlerTimeoutError(f"handler execution exceeded {seconds}s") from None

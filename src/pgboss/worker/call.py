@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -19,23 +19,28 @@ class Call:
     """A call that is under way.
 
     Attributes:
-        jobs: those it works that are still ours, by id.
+        begun_with: the jobs it was given.
+        jobs: those of them that are still ours, by their identity.
         began: when, on the monotonic clock.
-        expire_seconds: how long it may take.
-        overran: the jobs that failed because it took longer.
-        task: the task that awaits it.
+        overran: the ids of the jobs that failed because it took longer than it may.
+        task: the task that awaits it; one that has not waited for anything yet has none.
     """
 
-    __slots__ = ("_executor", "_on_return", "began", "expire_seconds", "jobs", "overran", "task")
+    __slots__ = ("_executor", "_on_return", "began", "begun_with", "jobs", "overran", "task")
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
-        self.jobs: dict[UUID, Job] = {job.id: job for job in jobs}
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.begun_with = jobs
+        self.jobs: dict[int, Job] = {id(job): job for job in jobs}
         self.began = monotonic()
-        self.expire_seconds = max(job.expire_in_seconds for job in self.jobs.values())
-        self.overran: list[UUID] = []
+        self.overran: Sequence[UUID] = ()
         self.task: asyncio.Task[None] | None = None
         self._on_return: Callable[[], None] | None = None
         self._executor: DaemonThreads | Children | None = None
+
+    @property
+    def expire_seconds(self) -> int:
+        """How long it may take."""
+        return max(job.expire_in_seconds for job in self.begun_with)
 
     @property
     def is_in_thread(self) -> bool:
@@ -45,9 +50,11 @@ class Call:
     def on_return(self, hear: Callable[[], None]) -> None:
         """Have this called once when the handler has really returned, wherever it runs."""
         self._on_return = hear
-        if self.task is not None:
-            # Not left to the task itself, which may be cancelled before it has begun.
-            self.task.add_done_callback(self._over)
+
+    def goes_on_in(self, task: asyncio.Task[Any]) -> None:
+        """It has waited for something, and this task awaits it from now on."""
+        self.task = task
+        task.add_done_callback(self.over)
 
     def cancel(self) -> None:
         """Let go of all its jobs, and cancel it."""
@@ -62,7 +69,8 @@ class Call:
         self._executor = executor
         return await executor.run(what, self._on_return)
 
-    def _over(self, _: object) -> None:
+    def over(self, _: object = None) -> None:
+        """Nobody awaits it any more."""
         # The handler is over too, unless a thread or a process still runs it.
         if self._on_return is not None and self._executor is None:
             self._on_return()

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from pgboss.core.job import Attempt, Job
+from pgboss.core.job import Job
 from pgboss.core.names import SchemaName
 from pgboss.drivers.psycopg import LoneConnection
 from pgboss.errors import LeaseLostError
@@ -166,7 +166,7 @@ class Heart:
         if not beaten:
             return
         began = monotonic()
-        attempts = [Attempt.of(lease.job) for lease in beaten]
+        attempts = [lease.job for lease in beaten]
         try:
             statement = settle.beat(self._schema, [lease.job.name for lease in beaten], attempts)
             rows = self._connection.execute(statement, within_seconds=self._patience(beaten))

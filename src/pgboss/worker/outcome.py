@@ -14,14 +14,17 @@ __all__ = ["Completed", "Failed", "Finished", "GivenBack", "Outcome", "Over", "f
 SHUTDOWN_OUTPUT = '{"value":"pg-boss shut down while active"}'
 
 
-@dataclass(frozen=True, slots=True)
+# Outcomes are not frozen: there is one for every job, and freezing more than doubles what making them takes.
+
+
+@dataclass(slots=True)
 class Completed:
     """The handler returned; ``output`` is JSON text, ``None`` for nothing."""
 
     output: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failed:
     """The handler raised, ran out of time or was stopped; ``is_final`` leaves no retry."""
 
@@ -30,14 +33,14 @@ class Failed:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GivenBack:
     """The attempt does not count; the job is due again after the delay."""
 
     delay_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Over:
     """There is nothing to write: it was committed by the handler's own transaction, or is no longer ours to write.
 
@@ -50,7 +53,7 @@ class Over:
 Outcome: TypeAlias = Completed | Failed | GivenBack | Over
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """An attempt and how it ended; a substitute stands in for an outcome that could not be stored."""
 

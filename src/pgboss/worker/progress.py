@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import time
 
 __all__ = ["Progress"]
 
@@ -11,33 +12,49 @@ class Progress:
     """The times of one worker, by this machine's clock: they are looked at, and nothing is decided by them."""
 
     __slots__ = (
+        "_ended_at",
+        "_ended_seconds",
+        "_started_at",
         "created_on",
         "last_error",
         "last_error_on",
         "last_fetched_on",
-        "last_job_duration",
-        "last_job_ended_on",
-        "last_job_started_on",
     )
 
     def __init__(self) -> None:
         self.created_on = datetime.now(UTC)
         self.last_fetched_on: datetime | None = None
-        self.last_job_started_on: datetime | None = None
-        self.last_job_ended_on: datetime | None = None
-        self.last_job_duration: timedelta | None = None
         self.last_error: Exception | None = None
         self.last_error_on: datetime | None = None
+        # As numbers, because these are taken for every job.
+        self._started_at: float | None = None
+        self._ended_at: float | None = None
+        self._ended_seconds = 0.0
+
+    @property
+    def last_job_started_on(self) -> datetime | None:
+        return _moment(self._started_at)
+
+    @property
+    def last_job_ended_on(self) -> datetime | None:
+        return _moment(self._ended_at)
+
+    @property
+    def last_job_duration(self) -> timedelta | None:
+        return None if self._ended_at is None else timedelta(seconds=self._ended_seconds)
 
     def fetched(self) -> None:
         self.last_fetched_on = datetime.now(UTC)
 
     def started(self) -> None:
-        self.last_job_started_on = datetime.now(UTC)
+        self._started_at = time()
 
     def ended(self, seconds: float) -> None:
-        self.last_job_ended_on = datetime.now(UTC)
-        self.last_job_duration = timedelta(seconds=seconds)
+        self._ended_at, self._ended_seconds = time(), seconds
 
     def failed(self, error: Exception) -> None:
         self.last_error, self.last_error_on = error, datetime.now(UTC)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -45,6 +46,7 @@ from pgboss.worker.heart import Heart
 from pgboss.worker.outcome import SHUTDOWN_OUTPUT, Failed, GivenBack, Outcome
 from pgboss.worker.pace import Pace
 from pgboss.worker.progress import Progress
+from pgboss.worker.pump import Pump
 from pgboss.worker.records import job_fields
 from pgboss.worker.settler import Settler
 from pgboss.worker.watching import run_watched
@@ -101,13 +103,17 @@ class QueueWorker:
         # Each with the moment of its claim; the oldest come first.
         self._waiting: deque[tuple[Job, float]] = deque()
         self._calls: set[Call] = set()
-        self._running: dict[UUID, Call] = {}
+        # By the identity of the job: the same job may have come back in another claim.
+        self._running: dict[int, Call] = {}
+        self._begun: Call | None = None
+        self._pump = Pump(self._take, self._call_waits, self._call_over)
         self._wakeup = Wakeup()
         self._backoff = Backoff()
         self._is_drained = False
         # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
         self._gives_way = False
         self._is_asleep = False
+        self._is_watched = False
         self._stopping = False
         self._is_paused = False
         self.is_announced = False
@@ -215,13 +221,12 @@ class QueueWorker:
         if any(waiting is job for waiting, _ in self._waiting):
             self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not job)
             self._leave([job])
-        call = self._running.get(job.id)
-        is_running = call is not None and call.jobs.get(job.id) is job
-        if call is not None and is_running:
+        call = self._running.get(id(job))
+        if call is not None:
             self._take_from(call, job)
-        # Nothing else would tell the claimer: the job is never settled, and its task may not even have begun.
+        # Nothing else would tell the claimer: the job is never settled.
         self.slot_freed()
-        return is_running
+        return call is not None
 
     def give_back_overdue(self) -> None:
         """Give back the jobs that slow ones keep waiting; to be called several times a second.
@@ -239,12 +244,12 @@ class QueueWorker:
         now = monotonic()
         for call in self._calls:
             if not call.overran and now > call.began + call.expire_seconds + OVERRUN_GRACE_SECONDS:
-                call.overran = list(call.jobs)
-                self._on_overrun(self.name, call.overran, call.expire_seconds)
+                call.overran = [job.id for job in call.jobs.values()]
+                self._on_overrun(self.name, list(call.overran), call.expire_seconds)
 
     def _take_from(self, call: Call, job: Job) -> None:
         """The others of its batch go on, unless they can only be completed together or none is left."""
-        del call.jobs[job.id], self._running[job.id]
+        del call.jobs[id(job)], self._running[id(job)]
         job.cancelled.set()
         if isinstance(self._executor, Children):
             self._executor.cancel(job)
@@ -256,8 +261,7 @@ class QueueWorker:
         """Cancel a call, whose results are dropped from now on; returns the jobs that were in its hands."""
         jobs = list(call.jobs.values())
         for job in jobs:
-            if self._running.get(job.id) is call:
-                del self._running[job.id]
+            self._running.pop(id(job), None)
         self._calls.discard(call)
         call.cancel()
         return jobs
@@ -316,7 +320,9 @@ class QueueWorker:
         if self._backoff.is_growing:
             logger.info("queue %s is being worked again", self.name)
         self._backoff.reset()
-        if self._watch.is_needed:
+        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
+        self._is_watched = self._watch.is_needed
+        if self._is_watched:
             self._watch.claimed(self.name, jobs)
         standard = self._is_standard(catalog) and not self.options.limits_groups
         self._pace.may_prefetch = standard and not self.options.is_batch
@@ -326,7 +332,7 @@ class QueueWorker:
             self._is_drained = False
         self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
-        jobs.sort(key=lambda job: (-job.priority, job.created_on, job.id))
+        jobs.sort(key=_urgency)
         self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
 
@@ -368,24 +374,42 @@ class QueueWorker:
         return queue is not None and queue.policy == "standard"
 
     def _start_waiting(self) -> None:
-        while self._waiting and not self._stopping and self._busy < self._concurrency:
-            count = min(len(self._waiting), self._jobs_a_call)
-            self._start([self._waiting.popleft()[0] for _ in range(count)])
+        if self._waiting:
+            self._pump.start()
 
-    def _start(self, jobs: list[Job]) -> None:
-        call = Call(jobs)
-        self._progress.started()
-        call.task = asyncio.create_task(self._work(call, jobs), name=f"pgboss {self.name} {jobs[0].id}")
+    def _take(self) -> Coroutine[Any, Any, None] | None:
+        """Begin the next call, if there is one that may begin."""
+        waiting = self._waiting
+        if not waiting or self._stopping or self._busy >= self._concurrency:
+            return None
+        jobs = [waiting.popleft()[0]]
+        while waiting and len(jobs) < self._jobs_a_call:
+            jobs.append(waiting.popleft()[0])
+        call = self._begun = Call(jobs)
         if self.options.local_limits is not None:
             call.on_return(lambda: self._leave(jobs))
+        self._progress.started()
         self._calls.add(call)
         for job in jobs:
-            self._running[job.id] = call
+            self._running[id(job)] = call
+        return self._work(call, jobs)
+
+    def _call_waits(self, task: asyncio.Task[Any]) -> None:
+        """The call that was begun last has a task from now on."""
+        call = self._begun
+        assert call is not None
+        task.set_name(f"pgboss {self.name} {call.begun_with[0].id}")
+        call.goes_on_in(task)
+
+    def _call_over(self) -> None:
+        """The call that was begun last is over, and never had a task."""
+        if self._begun is not None:
+            self._begun.over()
 
     async def _work(self, call: Call, jobs: list[Job]) -> None:
-        began = monotonic()
+        began = call.began
         settle = partial(self._settle, call)
-        if self._watch.is_needed:
+        if self._is_watched or self._watch.has_listeners:
             await run_watched(self._watch, self._handling, jobs, self._caller(call), settle)
         else:
             await self._handling.run(jobs, self._caller(call), settle)
@@ -393,7 +417,7 @@ class QueueWorker:
         self._pace.observe(seconds)
         self._progress.ended(seconds)
         if call.overran and call.is_in_thread:
-            self._on_overrun(self.name, call.overran, call.expire_seconds)
+            self._on_overrun(self.name, list(call.overran), call.expire_seconds)
         self._calls.discard(call)
         self.slot_freed()
 
@@ -403,12 +427,11 @@ class QueueWorker:
         return partial(call.elsewhere, self._executor)
 
     def _settle(self, call: Call, job: Job, outcome: Outcome) -> None:
-        if call.jobs.pop(job.id, None) is None:
+        if call.jobs.pop(id(job), None) is None:
             return  # taken from it meanwhile: whoever did so has said what becomes of the job
-        if self._running.get(job.id) is call:
-            del self._running[job.id]
+        del self._running[id(job)]
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
-            call.overran.append(job.id)
+            call.overran = [*call.overran, job.id]
         self._settler.put(job, outcome, monotonic() - call.began)
 
     def slot_freed(self) -> None:
@@ -442,6 +465,11 @@ class QueueWorker:
             exc_info=None if expected else error,
             extra={"queue": self.name, "worker": str(self.id)},
         )
+
+
+def _urgency(job: Job) -> tuple[int, datetime, int]:
+    # Of jobs that were sent together only the ids differ, and they compare much faster as numbers.
+    return -job.priority, job.created_on, job.id.int
 
 
 def _call_in_loop(function: Callable[[], Any]) -> Any:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from pgboss.core.events import ErrorEvent
-from pgboss.core.job import Attempt, Job, JobState
+from pgboss.core.job import Job, JobState
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError
@@ -165,7 +165,7 @@ class Settler:
 
     async def _settle(self, group: Sequence[Finished]) -> None:
         name = group[0].job.name
-        attempts = [Attempt.of(finished.job) for finished in group]
+        attempts = [finished.job for finished in group]
         outcomes: list[Any] = [finished.outcome for finished in group]
         match outcomes[0]:
             case Completed():
@@ -203,11 +203,10 @@ def _may_pass(error: Exception, group: Sequence[Finished]) -> bool:
 def _grouped(batch: Iterable[Finished]) -> Iterator[list[Finished]]:
     """The attempts of each queue that ended in the same way."""
 
-    def kind(finished: Finished) -> tuple[str, str]:
-        return finished.job.name, type(finished.outcome).__name__
-
-    for _, group in groupby(sorted(batch, key=kind), kind):
-        yield list(group)
+    groups: defaultdict[tuple[str, type], list[Finished]] = defaultdict(list)
+    for finished in batch:
+        groups[finished.job.name, type(finished.outcome)].append(finished)
+    yield from groups.values()
 
 
 def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:

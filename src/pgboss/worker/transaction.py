@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 from uuid import UUID
 
-from pgboss.core.job import Attempt, Job
+from pgboss.core.job import Job
 from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wire import output_text
@@ -141,9 +141,8 @@ class Transactor:
         Raises:
             NoLongerOurs: neither is true of all of them.
         """
-        attempts = [Attempt.of(job) for job in jobs]
         name, catalog = self._definition.name, self._catalog()
-        kept = yield from operations.complete_each(catalog, name, attempts, outputs)
+        kept = yield from operations.complete_each(catalog, name, jobs, outputs)
         missing = {job.id for job in jobs} - kept.keys()
         if missing:
             settled = yield from operations.settled_here(catalog, name, list(missing))

@@ -18,6 +18,7 @@ from pgboss.core.query import Query, Rows, Statement
 from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
 from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.savepoints import is_guarded
+from pgboss.drivers.statements import as_array
 
 __all__ = ["AsyncPsycopgSession", "PsycopgSession"]
 
@@ -27,7 +28,9 @@ _OPENING = "SELECT"
 
 def _parameters(statement: Statement) -> tuple[Any, ...] | None:
     # Without parameters psycopg uses the simple protocol, which is what lets a script hold several statements.
-    return (statement.parameters or None) if isinstance(statement, Query) else None
+    if not isinstance(statement, Query) or not statement.parameters:
+        return None
+    return tuple(as_array(value) if isinstance(value, list | tuple) else value for value in statement.parameters)
 
 
 def _is_binary(statement: Statement) -> bool:
