@@ -30,7 +30,8 @@ class Call:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.begun_with = jobs
-        self.jobs: dict[int, Job] = {id(job): job for job in jobs}
+        # Nearly every call has one job, for which a comprehension would be the dearest part of this.
+        self.jobs: dict[int, Job] = {id(jobs[0]): jobs[0]} if len(jobs) == 1 else {id(job): job for job in jobs}
         self.began = monotonic()
         self.overran: Sequence[UUID] = ()
         self.task: asyncio.Task[None] | None = None

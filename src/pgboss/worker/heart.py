@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -77,14 +77,16 @@ class Heart:
         self._backoff = Backoff(first=0.5, last=2.0)
         self._next_beat = 0.0
 
-    def hold(self, jobs: Iterable[Job], claimed_at: float, refresh_seconds: float | None = None) -> None:
+    def hold(self, jobs: Sequence[Job], claimed_at: float, refresh_seconds: float | None = None) -> None:
         """Keep the leases of jobs claimed at this moment of the monotonic clock (before the claim was sent).
 
         They are renewed after ``refresh_seconds``, but not later than after half of the lease; after a third of it
         where nothing is said.
         """
+        every = {job.heartbeat_seconds for job in jobs} - {None}
+        refresh = {seconds: _refresh(seconds, refresh_seconds) for seconds in every if seconds is not None}
         leased = {
-            job.id: _Lease(job, job.heartbeat_seconds, claimed_at, _refresh(job.heartbeat_seconds, refresh_seconds))
+            job.id: _Lease(job, job.heartbeat_seconds, claimed_at, refresh[job.heartbeat_seconds])
             for job in jobs
             if job.heartbeat_seconds is not None
         }
