@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any
@@ -34,10 +35,8 @@ class Calls:
 
     @staticmethod
     async def call(handler: Handler) -> None:
-        try:
+        with suppress(asyncio.CancelledError):
             await handler()
-        except asyncio.CancelledError:
-            pass
 
     async def run(self) -> None:
         self.pump.start()
