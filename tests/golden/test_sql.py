@@ -25,7 +25,7 @@ from pgboss.core.due import Occurrence, ScheduleRow
 from pgboss.core.flow import DependencyRef
 from pgboss.core.groups import GroupConcurrency
 from pgboss.core.instance import InstanceReport, PoolCounts
-from pgboss.core.job import Attempt
+from pgboss.core.job import Attempt, OneAttempt
 from pgboss.core.job_filter import JobFilter, JobPosition
 from pgboss.core.names import SchemaName
 from pgboss.core.options import FetchOptions, UpdateOptions
@@ -119,7 +119,7 @@ SAMPLES: dict[object, object] = {
     Sequence[tuple[str, str, UUID]]: [("mail", "k", JOB_ID)],
     Sequence[Occurrence]: [Occurrence("mail", "k", "* * * * *", "mail__k", "2026-01-31 12:00:00")],
     Sequence[tuple[ScheduleRow, str]]: [(ScheduleRow("mail", "k", "cron", "FREQ=DAILY", "UTC", None, 0), "rrule")],
-    Sequence[Attempt]: [Attempt(JOB_ID, 0, NOON)],
+    Sequence[OneAttempt]: [Attempt(JOB_ID, 0, NOON)],
     Mapping[str, Sequence[str]]: {"job_common": ["mail"], "j0123": ["own"]},
     Mapping[str, object]: {"policy": "short"},
     Mapping[str, Parameter]: {"retryLimit": 3, "notify": True},
