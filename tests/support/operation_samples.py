@@ -8,25 +8,25 @@ from support.postgres import sql
 __all__ = ["fill"]
 
 
-def fill(boss: SyncPgBoss, url: str) -> None:
-    """Fill a database with queues, and with what an upkeep and instances would have left there."""
+def fill(boss: SyncPgBoss, url: str, busy: str = "document-parse") -> None:
+    """Fill a database with queues, the busy one among them, and with what upkeeps and instances would have left."""
     boss.create_queue("dead-letters")
     for name, options in {
-        "document-parse": {"dead_letter": "dead-letters", "heartbeat_seconds": 60},
+        busy: {"dead_letter": "dead-letters", "heartbeat_seconds": 60},
         "document-embed": {"policy": "key_strict_fifo"},
         "mail": {},
         "invoices/monthly": {"policy": "singleton"},
         "quiet": {},
     }.items():
         boss.create_queue(name, **options)  # type: ignore[arg-type]  # keywords of different types
-    boss.subscribe("document.uploaded", "document-parse")
+    boss.subscribe("document.uploaded", busy)
     boss.insert("mail", [{"data": {"to": f"{number}@example.com"}} for number in range(7)])
-    boss.insert("document-parse", [{"data": {"page": number}} for number in range(30)])
-    boss.fetch("document-parse", batch_size=4)
-    _record(url)
+    boss.insert(busy, [{"data": {"page": number}} for number in range(30)])
+    boss.fetch(busy, batch_size=4)
+    _record(url, busy)
 
 
-def _record(url: str) -> None:
+def _record(url: str, busy: str) -> None:
     """What an upkeep would have found and recorded in the last hours, and what instances tell of themselves."""
     for statement in (
         "UPDATE pgboss.queue SET ready_count = 26, queued_count = 26, active_count = 4, failed_count = 12,"
@@ -59,4 +59,4 @@ def _record(url: str) -> None:
         """ {"queue": "quiet", "active": 0, "localConcurrency": 2}]', '{"rss": 187654321, "cpu": 0.21}', '{}',"""
         " now() - n * interval '5 hours', now() FROM generate_series(1, 3) n",
     ):
-        sql(url, statement)
+        sql(url, statement.replace("document-parse", busy))

@@ -14,41 +14,26 @@ UNLISTED = {"/schedules/preview", "/send/schema", "/login"}
 """Parts that pages load, which nobody sees by themselves; and the page that is there where keys are needed only."""
 
 PAGES: dict[str, dict[str, str]] = {
-    "of queues": {
-        "overview": "/?span=6h",
-        "queues": "/queues",
-        "queue": "/queues/{queue}?span=6h",
-        "create-queue": "/create-queue",
-    },
-    "of operations": {
-        "instances": "/instances?show=all",
-        "warnings": "/warnings",
-        "builds": "/builds",
-        "audit": "/audit",
-    },
-    "with jobs": {
-        "jobs": "/jobs",
+    "of all queues": {"overview": "/?span=6h", "queues": "/queues"},
+    "of a queue": {"queue": "/queues/{queue}?span=6h", "create-queue": "/create-queue"},
+    "of processes": {"instances": "/instances?show=all", "warnings": "/warnings"},
+    "of what was done": {"builds": "/builds", "audit": "/audit"},
+    "of all jobs": {"jobs": "/jobs"},
+    "of some jobs": {
         "jobs-filtered": "/jobs?queue={queue}&state=failed&created_from=7d&column=id&column=data.path,error",
         "jobs-by-key": "/jobs?queue={queue}&key=nobody",
         "jobs-none": "/jobs?state=expired",
-        "jobs-act": "/jobs/act?action=cancel&queue=mail",
-        "send": "/send?queue=mail",
     },
-    "of a job": {
-        "job-failed": "/jobs/{failed}",
-        "job-completed": "/jobs/{completed}",
-        "job-flow": "/jobs/{flow}",
-        "job-dead-letter": "/jobs/{dead letter}",
-    },
-    "of failures": {
-        "failures": "/failures",
-        "failures-of-a-queue": "/failures?queue={queue}",
+    "of actions": {"jobs-act": "/jobs/act?action=cancel&queue=mail", "send": "/send?queue=mail"},
+    "of an ended job": {"job-failed": "/jobs/{failed}", "job-completed": "/jobs/{completed}"},
+    "of a job and others": {"job-flow": "/jobs/{flow}", "job-dead-letter": "/jobs/{dead letter}"},
+    "of failures": {"failures": "/failures", "failures-of-a-queue": "/failures?queue={queue}"},
+    "of a cause": {
         "failures-redrive": "/failures/redrive?cause={cause}",
         "failures-retry": "/failures/retry?cause={cause}",
     },
-    "of schedules": {
-        "schedules": "/schedules",
-        "schedule": "/schedule?queue=mail&key=news",
+    "of schedules": {"schedules": "/schedules", "schedule": "/schedule?queue=mail&key=news"},
+    "of the form of a schedule": {
         "schedule-new": "/schedules/new?queue=mail",
         "schedule-edit": "/schedule/edit?queue=mail&key=news",
     },

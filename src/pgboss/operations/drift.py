@@ -55,7 +55,8 @@ def detect_drift(schema: SchemaName) -> Steps[list[Finding]]:
     presence: Presence = yield from read_presence(schema)
     if not presence.columns:
         raise SchemaMissingError(
-            f"pg-boss is not installed in the schema {schema.configured}. Run `pgboss migrate` to install it."
+            f"pg-boss is not installed in the schema {schema.configured}. "
+            f"Run `pgboss migrate --schema '{schema.configured}'` to install it."
         )
     checks.refuse_unreadable(schema, presence)
     versions = (yield read_version(schema)).column() if "version" in presence.columns else []

@@ -125,7 +125,7 @@ def ensure(
     if not migrate:
         raise SchemaMissingError(
             f"pg-boss is not installed in the schema {schema.configured}. "
-            "Run `pgboss migrate`, or start with migrate=True."
+            f"Run `pgboss migrate --schema '{schema.configured}'`, or start with migrate=True."
         )
     return (yield from _install(schema, create_schema, allow_case_variant))
 

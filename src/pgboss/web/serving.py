@@ -50,7 +50,8 @@ def listen(host: str, port: int) -> socket.socket:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # What create_server() adds is said in the sentence already.
+        reason = (error.strerror or str(error)).partition(" (while ")[0]
         raise ConfigurationError(f"Cannot listen on {host}, port {port}: {reason}. --port takes another.") from None
 
 

@@ -20,8 +20,8 @@ async def test_everybody_can_use_them(page: Page, database_url: str, camera: Cam
     """axe finds nothing serious, nothing is wider than the screen, and the console is silent."""
     problems = []
     with SyncPgBoss(database_url) as boss, serving(database_url) as url:
-        operation_samples.fill(boss, database_url)
         ids = job_samples.fill(boss)
+        operation_samples.fill(boss, database_url, busy=job_samples.QUEUE)
         for name, address in PAGES[pages].items():
             await page.goto(url + at(address, ids, queue=job_samples.QUEUE, cause=job_samples.CAUSE))
             for look, scheme, size in (("light", "light", WIDE), ("dark", "dark", WIDE), ("phone", "light", NARROW)):

@@ -113,6 +113,13 @@ async def test_a_list_is_sorted_and_searched_by_the_keyboard(page: Page, shop: S
     await expect(page.locator("tbody tr")).to_have_count(1)
 
 
+async def test_on_a_phone_the_entry_of_the_page_is_in_view(page: Page, shop: Shop) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for address, name in (("/audit", "Record"), ("/jobs?state=cancelled", "Cancelled")):
+        await page.goto(shop.url + address)
+        await expect(page.get_by_role("link", name=name)).to_be_in_viewport()
+
+
 async def test_a_theme_is_kept(page: Page, shop: Shop) -> None:
     await page.emulate_media(color_scheme="light")
     await page.goto(shop.url)

@@ -4,6 +4,7 @@ import { followJob } from "./scripts/follow-job.js";
 import { enhanceForms, keepChoices } from "./scripts/forms.js";
 import { followCounts } from "./scripts/live.js";
 import { offerSavedFilters } from "./scripts/saved-filters.js";
+import { showCurrent } from "./scripts/show-current.js";
 import { offerTheme } from "./scripts/theme-toggle.js";
 import { keepTimes, showTimes } from "./scripts/times.js";
 
@@ -14,6 +15,7 @@ function enhance(root) {
 }
 
 enhance(document);
+showCurrent();
 keepTimes();
 offerTheme();
 followCounts();
