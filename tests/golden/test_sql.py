@@ -23,6 +23,7 @@ import pytest
 from pgboss import sql
 from pgboss.core.due import Occurrence, ScheduleRow
 from pgboss.core.flow import DependencyRef
+from pgboss.core.frontier import Frontier
 from pgboss.core.groups import GroupConcurrency
 from pgboss.core.instance import InstanceReport, PoolCounts
 from pgboss.core.job import Attempt, OneAttempt
@@ -78,6 +79,7 @@ SAMPLES: dict[object, object] = {
     FetchOptions: FetchOptions(
         min_priority=1, max_priority=9, ignore_groups=["a"], group_concurrency=GroupConcurrency(1, {"gold": 5})
     ),
+    Frontier: Frontier(1, NOON, 1.5),
     UpdateOptions: EVERY_CHANGE,
     InstanceReport: InstanceReport(
         JOB_ID,

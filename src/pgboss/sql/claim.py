@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pgboss.core.checks import UNSET
+from pgboss.core.frontier import Frontier
 from pgboss.core.groups import GroupConcurrency
 from pgboss.core.job import detail_columns, job_columns, traced
 from pgboss.core.names import SchemaName
@@ -51,12 +52,14 @@ def claim(
     details: bool = False,
     lease_seconds: int | None = None,
     is_traced: bool = False,
+    frontier: Frontier | None = None,
 ) -> Query:
     """Make up to ``batch_size`` due jobs active, most urgent first, and return them in no particular order.
 
     ``details`` returns everything stored about each job, ``is_traced`` also the trace of its sender. Jobs that another
     claim holds are skipped, never waited for. A job that was started before counts a retry. One without a heartbeat
-    gets one of ``lease_seconds``, where they are given.
+    gets one of ``lease_seconds``, where they are given. Jobs before the ``frontier`` are left out; ordered queues have
+    none.
     """
     parameters: list[Parameter] = [queue.name, 1 if options.batch_size is UNSET else options.batch_size]
     groups = options.group_concurrency if isinstance(options.group_concurrency, GroupConcurrency) else None
@@ -69,7 +72,12 @@ def claim(
         may_start.append(_group_has_room(allowed))
     is_ordered = queue.policy == FIRST_OF_A_KEY
     walk = (queue, walked, in_range, may_start)
-    find = _first_of_keys(*walk, due) if is_ordered else _walk(*walk)
+    if is_ordered:
+        find = _first_of_keys(*walk, due)
+    elif frontier is not None:
+        find = _walk_behind(*walk, frontier, parameters)
+    else:
+        find = _walk(*walk)
     lookups = (*_held_keys(queue, due), *(_full_groups(queue, groups, parameters) if groups else ()))
     columns = detail_columns(queue.schema, "j") if details else job_columns(queue.schema, "j")
     if is_traced:
@@ -108,6 +116,37 @@ def _walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str])
                    FOR UPDATE OF j SKIP LOCKED
               ) walk
              LIMIT (SELECT $2::int)"""
+
+
+def _walk_behind(
+    queue: QueueRef,
+    walked: str,
+    in_range: str,
+    may_start: Sequence[str],
+    frontier: Frontier,
+    parameters: list[Parameter],
+) -> str:
+    """The walk in three parts, by priority: within one, index 11 leads to the frontier with no look at what is before.
+
+    Up to PostgreSQL 17 the entries of other priorities are read from the front, but their rows are not.
+    """
+    priority = _placeholder(parameters, frontier.priority)
+    since = _placeholder(parameters, frontier.since)
+    seconds = _placeholder(parameters, frontier.seconds)
+    # From a subquery, whose value the planner does not know. Of one that it knows it might believe, by old statistics,
+    # that hardly a job is so young, take index 15 and sort.
+    bound = f"LEAST({since}::timestamptz, {queue.now} - {seconds}::float8 * interval '1 second')"
+    behind = f" AND j.created_on >= (SELECT {bound})"
+    parts = (
+        _walk(queue, walked, f"{in_range} AND j.priority {operator} {priority}::int{behind}", may_start)
+        for operator in (">", "=", "<")
+    )
+    union = "\n            ) UNION ALL (".join(parts)
+    return f"""
+            SELECT part.*
+              FROM (({union}
+            )) part
+             LIMIT $2::int"""
 
 
 def _first_of_keys(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str], due: str) -> str:

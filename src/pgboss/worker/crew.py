@@ -265,8 +265,12 @@ class Crew:
 
     def heard(self, name: str | None) -> None:
         """There are new jobs in a queue; or in any, because some may have been missed."""
-        for worker in self._workers.values() if name is None else self.named(name):
-            worker.look()
+        if name is None:
+            for worker in self._workers.values():
+                worker.look()
+        else:
+            for worker in self.named(name):
+                worker.announced()
 
     def hears(self, hears: bool) -> None:
         """New jobs are announced to us, or no more."""

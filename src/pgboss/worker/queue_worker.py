@@ -24,8 +24,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pgboss.core.events import ErrorEvent
+from pgboss.core.frontier import Frontier
 from pgboss.core.job import Job
 from pgboss.core.options import FetchOptions
+from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
 from pgboss.core.work_options import WorkOptions
@@ -40,6 +42,7 @@ from pgboss.runtime.watch import Watch
 from pgboss.worker.attempt import CallHandler
 from pgboss.worker.call import Call
 from pgboss.worker.children import Children
+from pgboss.worker.front import Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
 from pgboss.worker.heart import Heart
@@ -100,6 +103,7 @@ class QueueWorker:
         self._executor = self._make_executor()
         self._watch = watch
         self._pace = Pace(concurrency)
+        self._front = Front()
         # Each with the moment of its claim; the oldest come first.
         self._waiting: deque[tuple[Job, float]] = deque()
         self._calls: set[Call] = set()
@@ -160,7 +164,12 @@ class QueueWorker:
         )
 
     def look(self) -> None:
-        """Claim now: there may be due jobs."""
+        """Claim now, from the front: there may be due jobs, new or old."""
+        self._front.forget()
+        self.announced()
+
+    def announced(self) -> None:
+        """Claim now: new jobs are there."""
         self._places.look_again()
         self._is_drained = False
         self._wakeup.set()
@@ -296,9 +305,11 @@ class QueueWorker:
         return max(len(self._calls), self._executor.busy)
 
     async def _sleep(self) -> None:
+        owed = self._front.seconds_left(monotonic()) if self._is_drained and self._room() else None
         self._is_asleep = True
         try:
-            await self._wakeup.wait(None)
+            if not await self._wakeup.wait(owed):
+                self._is_drained = False
         finally:
             self._is_asleep = False
 
@@ -308,7 +319,10 @@ class QueueWorker:
         self._is_drained = True
         try:
             catalog = self._catalog()
-            jobs = await self._fetch(catalog, wanted)
+            standard = self._is_standard(catalog) and not self.options.limits_groups
+            frontier = self._front.begin(claimed_at) if standard else None
+            jobs = await self._fetch(catalog, wanted, frontier)
+            fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False
             self._report(error)
@@ -333,18 +347,25 @@ class QueueWorker:
         self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
         jobs.sort(key=_urgency)
+        if standard and self._front.seen(frontier, claimed_at, fetched_at, jobs, wanted):
+            self._is_drained = False
         self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
 
-    async def _fetch(self, catalog: QueueCatalog, wanted: int) -> list[Job]:
-        options, lease = self._fetch_options(wanted), self.options.lease
-        if self.options.has_metadata:
-            fetched = operations.fetch_details(
-                catalog, self.name, options, lease_seconds=lease, is_traced=self._watch.is_traced
+    async def _fetch(self, catalog: QueueCatalog, wanted: int, frontier: Frontier | None) -> list[Job]:
+        options = self._fetch_options(wanted)
+        fetch: Callable[..., Steps[Any]] = operations.fetch_details if self.options.has_metadata else operations.fetch
+        return list(
+            await self._run(
+                fetch(
+                    catalog,
+                    self.name,
+                    options,
+                    lease_seconds=self.options.lease,
+                    is_traced=self._watch.is_traced,
+                    frontier=frontier,
+                )
             )
-            return list(await self._run(fetched))
-        return await self._run(
-            operations.fetch(catalog, self.name, options, lease_seconds=lease, is_traced=self._watch.is_traced)
         )
 
     def _fetch_options(self, wanted: int) -> FetchOptions:
@@ -437,7 +458,7 @@ class QueueWorker:
     def slot_freed(self) -> None:
         """Start what waits, and claim more if there may be more."""
         self._start_waiting()
-        if not self._is_drained:
+        if not self._is_drained or self._front.is_partial:
             self._wakeup.set()
 
     def key_freed(self) -> None:

@@ -27,13 +27,15 @@ WITH busy_groups AS MATERIALIZED (
      GROUP BY b.group_id
 ), full_groups AS MATERIALIZED (
     SELECT b.group_id, l.allowed
-      FROM busy_groups b JOIN unnest($8::int[]) l(allowed) ON b.jobs >= l.allowed
+      FROM busy_groups b JOIN unnest($11::int[]) l(allowed) ON b.jobs >= l.allowed
 ), next AS MATERIALIZED (
+    SELECT part.*
+      FROM ((
     SELECT walk.*
       FROM (
         SELECT j.id, j.priority, j.created_on, j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int) AS allowed
           FROM "pgboss"."job_common" j
-         WHERE j.name = $1::text AND j.state < 'active' AND NOT j.blocked AND j.start_after <= "pgboss".job_now() AND j.priority >= $5::int AND j.priority <= $6::int
+         WHERE j.name = $1::text AND j.state < 'active' AND NOT j.blocked AND j.start_after <= "pgboss".job_now() AND j.priority >= $5::int AND j.priority <= $6::int AND j.priority > $8::int AND j.created_on >= (SELECT LEAST($9::timestamptz, "pgboss".job_now() - $10::float8 * interval '1 second'))
            AND CASE WHEN (j.group_id IS NULL OR j.group_id <> ALL($7::text[]))
            AND (j.group_id IS NULL OR (j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int)) NOT IN (SELECT group_id, allowed FROM full_groups)) THEN true END
          ORDER BY j.priority DESC, j.created_on
@@ -41,6 +43,34 @@ WITH busy_groups AS MATERIALIZED (
            FOR UPDATE OF j SKIP LOCKED
       ) walk
      LIMIT (SELECT $2::int)
+    ) UNION ALL (
+    SELECT walk.*
+      FROM (
+        SELECT j.id, j.priority, j.created_on, j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int) AS allowed
+          FROM "pgboss"."job_common" j
+         WHERE j.name = $1::text AND j.state < 'active' AND NOT j.blocked AND j.start_after <= "pgboss".job_now() AND j.priority >= $5::int AND j.priority <= $6::int AND j.priority = $8::int AND j.created_on >= (SELECT LEAST($9::timestamptz, "pgboss".job_now() - $10::float8 * interval '1 second'))
+           AND CASE WHEN (j.group_id IS NULL OR j.group_id <> ALL($7::text[]))
+           AND (j.group_id IS NULL OR (j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int)) NOT IN (SELECT group_id, allowed FROM full_groups)) THEN true END
+         ORDER BY j.priority DESC, j.created_on
+         LIMIT $2::int
+           FOR UPDATE OF j SKIP LOCKED
+      ) walk
+     LIMIT (SELECT $2::int)
+    ) UNION ALL (
+    SELECT walk.*
+      FROM (
+        SELECT j.id, j.priority, j.created_on, j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int) AS allowed
+          FROM "pgboss"."job_common" j
+         WHERE j.name = $1::text AND j.state < 'active' AND NOT j.blocked AND j.start_after <= "pgboss".job_now() AND j.priority >= $5::int AND j.priority <= $6::int AND j.priority < $8::int AND j.created_on >= (SELECT LEAST($9::timestamptz, "pgboss".job_now() - $10::float8 * interval '1 second'))
+           AND CASE WHEN (j.group_id IS NULL OR j.group_id <> ALL($7::text[]))
+           AND (j.group_id IS NULL OR (j.group_id, COALESCE(($4::jsonb ->> j.group_tier)::int, $3::int)) NOT IN (SELECT group_id, allowed FROM full_groups)) THEN true END
+         ORDER BY j.priority DESC, j.created_on
+         LIMIT $2::int
+           FOR UPDATE OF j SKIP LOCKED
+      ) walk
+     LIMIT (SELECT $2::int)
+    )) part
+     LIMIT $2::int
 ), placed AS (
     SELECT n.*, row_number() OVER (PARTITION BY n.group_id ORDER BY n.priority DESC, n.created_on, n.id) AS place
       FROM next n
@@ -53,7 +83,7 @@ UPDATE "pgboss"."job_common" j
    SET state = 'active',
        started_on = "pgboss".job_now(),
        heartbeat_on = "pgboss".job_now(),
-       heartbeat_seconds = COALESCE(j.heartbeat_seconds, $9::int),
+       heartbeat_seconds = COALESCE(j.heartbeat_seconds, $12::int),
        retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
  WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT id FROM with_room))
 RETURNING j.id, j.name, j.data::text, j.priority, j.retry_count, j.retry_limit, j.expire_seconds, j.heartbeat_seconds, j.group_id, j.group_tier, j.singleton_key, j.created_on, j.started_on, j.state::text, j.output::text, LEAST(GREATEST(j.start_after, '0001-01-02T00:00:00Z'::timestamptz), '9999-12-31T00:00:00Z'::timestamptz), j.completed_on, LEAST(GREATEST(j.keep_until, '0001-01-02T00:00:00Z'::timestamptz), '9999-12-31T00:00:00Z'::timestamptz), j.heartbeat_on, j.retry_delay, j.retry_backoff, j.retry_delay_max, j.deletion_seconds, j.policy, j.dead_letter, j.singleton_on, j.blocked, j.blocking, j.pending_dependencies, j.source_name, j.source_id, j.source_created_on, j.source_retry_count, j.source_output::text, j.source_root_id, j.trace_context::text

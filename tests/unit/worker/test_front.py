@@ -1,0 +1,108 @@
+"""What a worker learns from its claims about the front of its queue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pgboss.worker.front import LATE_SECONDS, WHOLE_WALK_SECONDS, Front
+
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def jobs(number: int, *, priority: int = 0, later: float = 0) -> list[Any]:
+    return [SimpleNamespace(priority=priority, created_on=CREATED + timedelta(seconds=later))] * number
+
+
+@pytest.fixture
+def slow() -> Front:
+    """A front whose whole walk, at second 10, took 50 ms, where a partial one takes one."""
+    front = Front()
+    front.seen(None, 0.0, 0.05, jobs(1), 10)
+    front.seen(front.begin(0.1), 0.1, 0.101, jobs(1), 10)
+    front.seen(front.begin(10.0), 10.0, 10.05, jobs(1, priority=3), 10)
+    return front
+
+
+def test_the_first_claim_walks_everything_and_the_second_is_to_compare_with() -> None:
+    front = Front()
+    assert front.begin(5.0) is None
+    assert front.seen(None, 5.0, 5.001, jobs(1), 10) is False
+    assert front.begin(5.1) is not None
+
+
+def test_where_whole_walks_are_fast_there_is_nothing_else() -> None:
+    front = Front()
+    for now in (0.0, 0.1, 1.0):
+        front.seen(front.begin(now), now, now + 0.001, jobs(1), 10)
+    assert front.begin(1.1) is None
+    assert front.seconds_left(1.1) is None
+
+
+def test_jobs_are_no_reason_to_call_a_walk_slow() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.001, [], 1000)
+    front.seen(front.begin(0.1), 0.1, 0.101, [], 1000)
+    front.seen(front.begin(1.0), 1.0, 1.02, jobs(500), 1000)
+    assert front.begin(1.1) is None
+
+
+def test_a_slow_front_is_left_out_for_a_while(slow: Front) -> None:
+    frontier = slow.begin(10.2)
+    assert frontier is not None
+    assert (frontier.priority, frontier.since) == (3, None)
+    assert frontier.seconds == pytest.approx(0.2 + LATE_SECONDS)
+    assert slow.begin(10.0 + WHOLE_WALK_SECONDS) is None
+
+
+def test_a_whole_walk_is_owed_once_something_was_left_out(slow: Front) -> None:
+    assert slow.seconds_left(10.1) is None
+    slow.seen(slow.begin(10.2), 10.2, 10.201, [], 10)
+    assert slow.seconds_left(10.2) == pytest.approx(WHOLE_WALK_SECONDS - 0.2)
+    assert slow.seconds_left(12.0) == 0
+    slow.seen(None, 12.0, 12.05, [], 10)
+    assert slow.seconds_left(12.1) is None
+
+
+def test_what_turns_up_at_the_front_is_looked_for_at_once(slow: Front) -> None:
+    slow.forget()
+    assert slow.begin(10.1) is None
+
+
+def test_a_backlog_begins_at_its_oldest_job_and_moves_on() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.01, jobs(10, priority=2), 10)
+    first = front.begin(0.1)
+    assert first is not None
+    assert (first.priority, first.since) == (2, CREATED)
+    front.seen(first, 0.1, 0.11, jobs(10, priority=2, later=5), 10)
+    second = front.begin(0.2)
+    assert second is not None
+    assert second.since == CREATED + timedelta(seconds=5)
+
+
+def test_more_urgent_jobs_do_not_move_the_frontier_of_the_others() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.01, jobs(10), 10)
+    front.seen(front.begin(0.1), 0.1, 0.11, jobs(10, priority=9, later=60), 10)
+    frontier = front.begin(0.2)
+    assert frontier is not None
+    assert (frontier.priority, frontier.since) == (0, CREATED)
+
+
+def test_the_end_of_a_backlog_is_no_end_before_the_front_was_seen() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.01, jobs(10), 10)
+    assert front.seen(front.begin(0.1), 0.1, 0.11, jobs(3), 10) is True
+    assert front.begin(0.2) is None
+
+
+def test_after_a_minute_it_compares_anew() -> None:
+    front = Front()
+    for now in (0.0, 0.1, 1.0):
+        front.seen(front.begin(now), now, now + 0.001, [], 10)
+    front.seen(front.begin(61.0), 61.0, 61.05, [], 10)
+    assert front.begin(61.1) is not None

@@ -1,0 +1,43 @@
+"""Dead rows at the front of a queue, kept by an old transaction: no job that turns up among them is left waiting."""
+
+from __future__ import annotations
+
+import psycopg
+
+from pgboss import Job
+from support.boss import BossFactory
+from support.eventually import eventually
+from support.plans import fill
+from support.postgres import sql
+
+DEAD = 20_000
+# Committed long after its creation, tried again, of a higher priority.
+TURNED_UP: tuple[dict[str, str], ...] = ({}, {"state": "'retry'"}, {"priority": "9"})
+
+
+async def test_jobs_that_turn_up_at_the_front_are_found_though_nobody_tells(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    boss = await make_boss(polling_interval_seconds=60)
+    await boss.create_queue("jobs", notify=True)
+    worked: list[object] = []
+
+    async def handler(job: Job) -> None:
+        worked.append(job.data)
+
+    with psycopg.connect(database_url) as old:
+        old.execute("SELECT pg_current_xact_id()")
+        fill(database_url, "jobs", DEAD)
+        sql(database_url, "UPDATE pgboss.job SET state = 'completed', completed_on = now()")
+        await boss.work("jobs", handler, polling_interval_seconds=60, notify_polling_interval_seconds=60)
+        await boss.send("jobs", "first")
+        await eventually(lambda: worked == ["first"])
+        for turned_up in TURNED_UP:
+            # Claims that this announces begin behind the front, and leave the other one out.
+            for _ in range(10):
+                await boss.send("jobs", "new")
+            fill(database_url, "jobs", 1, created_on="now() - interval '20 s'", data="'\"old\"'", **turned_up)
+            await boss.send("jobs", "new")
+            await eventually(lambda: "old" in worked)
+            worked.remove("old")
+        assert len(worked) == 1 + len(TURNED_UP) * 11
