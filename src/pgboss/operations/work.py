@@ -31,7 +31,10 @@ def complete_each(
 ) -> Steps[dict[UUID, bool]]:
     """Complete attempts, each with its output; returns those still theirs, and whether other jobs wait for them."""
     rows = yield from on_queue(catalog, name, lambda queue: settle.complete_each(queue, attempts, outputs))
-    return dict(rows.values)
+    settled, parents, kept = rows.values[0]
+    if kept is None:
+        kept = [attempt.id for attempt in attempts] if settled else ()
+    return dict.fromkeys(kept, False) | dict.fromkeys(parents or (), True)
 
 
 def fail_each(

@@ -62,14 +62,26 @@ def complete(queue: QueueRef, attempts: Sequence[OneAttempt], output: str | None
 
 
 def complete_each(queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequence[str | None]) -> Query:
-    """Active attempts become completed, each with its own output; returns whether other jobs wait for each."""
+    """Active attempts become completed, each with its own output.
+
+    Returns one row: ``settled``, how many there were; ``parents``, those for which other jobs wait (NULL: none); and
+    ``kept``, which there were, unless it was all of them (NULL). A worker completes a thousand at a time, nearly always
+    all of them, and to hear of each would take it as long as to have them completed.
+    """
     return Query(
         f"""
-        UPDATE {queue.table} j
-           SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb
-          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
-         WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
-        RETURNING j.id, j.blocking
+        WITH done AS (
+            UPDATE {queue.table} j
+               SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb
+              FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[])
+                AS a(id, retry_count, started_on, output)
+             WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
+            RETURNING j.id, j.blocking
+        )
+        SELECT count(*)::int AS settled,
+               array_agg(id) FILTER (WHERE blocking) AS parents,
+               CASE WHEN count(*) < cardinality($2::uuid[]) THEN array_agg(id) END AS kept
+          FROM done
         """,
         (*attempt_arrays(queue, attempts), list(outputs)),
     )

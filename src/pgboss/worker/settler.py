@@ -211,6 +211,8 @@ def _grouped(batch: Iterable[Finished]) -> Iterator[list[Finished]]:
 
 def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
     still = set(kept)
+    if len(still) == len(group):
+        return
     for finished in group:
         if finished.job.id not in still:
             logger.warning(

@@ -49,15 +49,22 @@ AND j.state < 'completed'
        RETURNING j.id
 
 -- complete_each
-UPDATE "pgboss"."job_common" j
-          SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS a(id, retry_count, started_on, output)
-        WHERE 
+WITH done AS (
+           UPDATE "pgboss"."job_common" j
+              SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb
+             FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[])
+               AS a(id, retry_count, started_on, output)
+            WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
    AND (a.started_on IS NULL OR j.started_on = a.started_on)
 AND (j.state = 'active') IS TRUE
-       RETURNING j.id, j.blocking
+           RETURNING j.id, j.blocking
+       )
+       SELECT count(*)::int AS settled,
+              array_agg(id) FILTER (WHERE blocking) AS parents,
+              CASE WHEN count(*) < cardinality($2::uuid[]) THEN array_agg(id) END AS kept
+         FROM done
 
 -- delete
 DELETE FROM "pgboss"."job_common" j
