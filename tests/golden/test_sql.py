@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import import_module
 from textwrap import dedent
@@ -41,6 +41,7 @@ from pgboss.schema.texts import (
 )
 from pgboss.schema.upgrade import upgrade_statements
 from pgboss.sql.claim import claim
+from pgboss.sql.insert import COLUMNS
 from support.golden import GOLDEN, check_golden
 
 SCHEMA = SchemaName()
@@ -101,6 +102,7 @@ SAMPLES: dict[object, object] = {
     ),
     DependencyRef: DependencyRef("mail", JOB_ID),
     Sequence[str]: ["mail"],
+    Collection[str]: tuple(COLUMNS),
     Sequence[str | None]: ['{"a": 1}'],
     Sequence[bool]: [True],
     Sequence[float]: [1.5],
@@ -131,6 +133,7 @@ SAMPLES: dict[object, object] = {
 NAMED: dict[str, object] = {}
 LITTLE: dict[object, object] = {
     bool: False,
+    Collection[str]: ("data",),
     FetchOptions: FetchOptions(),
     UpdateOptions: UpdateOptions(id=JOB_ID),
     JobFilter: JobFilter(),

@@ -40,8 +40,11 @@ def settling(queue: QueueRef, attempts: list[Attempt]) -> Iterator[tuple[str, Qu
 
 def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
     name = queue.name
-    yield "insert", insert.insert(SCHEMA, name, "[" + ",".join(["{}"] * 1000) + "]", return_ids=True), 1000
-    yield "send", insert.insert(SCHEMA, name, '[{"singleton_key": "k7"}]', return_ids=True), 1
+    thousand = "[" + ",".join(["{}"] * 1000) + "]"
+    for given in (("data",), tuple(insert.COLUMNS)):
+        yield f"insert of {len(given)} columns", insert.insert(SCHEMA, name, thousand, given=given, return_ids=True), 1000
+    send = insert.insert(SCHEMA, name, '[{"singleton_key": "k7"}]', given=("data", "singleton_key"), return_ids=True)
+    yield "send", send, 1
     yield "next_due", claim.next_due(SCHEMA, [name]), 1
     for options in (UpdateOptions(singleton_key="k7", priority=1), UpdateOptions(singleton_key="k7", match="all")):
         yield f"update {options.match}", update.update(SCHEMA, name, options, "null"), 1

@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -61,11 +62,11 @@ class Options:
     """Base of the options classes: checks every field as it is made."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, field.name)
-            if value is UNSET or (value is None and field.metadata["clearable"]):
+        for name, check, is_clearable in _declared(type(self)):
+            value = getattr(self, name)
+            if value is UNSET or (value is None and is_clearable):
                 continue
-            object.__setattr__(self, field.name, field.metadata["check"](field.name, value))
+            object.__setattr__(self, name, check(name, value))
         self.check_together()
 
     def check_together(self) -> None:
@@ -73,15 +74,18 @@ class Options:
 
     def given(self) -> dict[str, Any]:
         """The options that were given, by their Python names; ``None`` included."""
-        return {
-            field.name: value
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
-            if (value := getattr(self, field.name)) is not UNSET
-        }
+        return {name: value for name, _, _ in _declared(type(self)) if (value := getattr(self, name)) is not UNSET}
 
     def wire(self) -> dict[str, Any]:
         """The options that were given, by pg-boss's names."""
         return {camel_case(name): value for name, value in self.given().items()}
+
+
+@lru_cache
+def _declared(kind: type[Options]) -> tuple[tuple[str, Check, bool], ...]:
+    """Name, check, and whether None clears it, of each option of a class; asked for with every job."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
+    return tuple((field.name, field.metadata["check"], field.metadata["clearable"]) for field in fields)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

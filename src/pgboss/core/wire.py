@@ -74,10 +74,14 @@ def dumps(value: JSON, *, what: str = "job data") -> str:
         PayloadError: the value holds something JSON or jsonb cannot: NaN or Infinity, U+0000, a lone surrogate,
             a set, bytes or another object, or a reference to itself.
     """
-    with payload_errors(what):
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
-        text.encode()
-    if _NUL.search(text):
+    try:
+        text = _ENCODER.encode(value)
+        if not text.isascii():
+            text.encode()
+    except Exception:
+        with payload_errors(what):
+            raise
+    if "\\u0000" in text and _NUL.search(text):
         raise PayloadError(f"The {what} holds the character U+0000, which PostgreSQL cannot store in jsonb. Remove it.")
     return text
 
@@ -194,6 +198,10 @@ def _default(value: object) -> JSON:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not a JSON type: {repr(value)[:80]}")
+
+
+# Made once: json.dumps makes one for every call that is not all defaults.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
 
 
 def _reason(error: Exception) -> str:

@@ -140,9 +140,9 @@ def create(
         schema,
         name,
         jobs_json,
+        given=frozenset[str]().union(*payloads),
         return_ids=return_ids,
         next_slot=next_slot,
-        traced=around.is_traced and schema.has("job.trace_context"),
     )
     row = yield from creating(query, name, guarded=guarded)
     if row["keyless"]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from pgboss.core.flow import DependencyRef
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
-from pgboss.sql.insert import INCOMING, insertion, start_of
+from pgboss.sql.insert import COLUMNS, incoming, insertion, recordset
 
 RESOLVE_BATCH = 1000
 
@@ -27,15 +27,15 @@ def create(schema: SchemaName, jobs_json: str, dependencies_json: str, *, traced
     last three, nothing was created. ``created`` is a count.
     """
     now, queue = schema.now, schema.table("queue")
-    starts = f"CASE WHEN i.start_after IS NULL THEN {now} ELSE {start_of('i.start_after', now)} END"
-    condition = "AND q.name = i.name AND NOT EXISTS (SELECT FROM missing)"
-    inserted = insertion(schema, starts="i.starts", offset="0", condition=condition, on_conflict="", traced=traced)
+    given = COLUMNS.keys() if traced else COLUMNS.keys() - {"trace_context"}
+    none = ("missing", "lost", "keyless")
+    inserted = insertion(schema, given, unless=none, condition="AND q.name = i.name", on_conflict="")
     all_well = "NOT EXISTS (SELECT FROM missing) AND NOT EXISTS (SELECT FROM lost) AND NOT EXISTS (SELECT FROM keyless)"
     # Dependencies do give way: what a deleted job of the same id has left behind may still be there.
     return Query(
         f"""
         WITH incoming AS MATERIALIZED (
-            SELECT i.*, {starts} AS starts FROM json_to_recordset($1::json) AS i(name text, {INCOMING})
+            SELECT {incoming(given, now)} FROM json_to_recordset($1::json) AS i(name text, {recordset(given)})
         ), queue AS MATERIALIZED (
             SELECT * FROM {queue} WHERE name = ANY(ARRAY(SELECT name FROM incoming))
         ), missing AS MATERIALIZED (

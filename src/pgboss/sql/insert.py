@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
 
-# One line a column of the incoming JSON. The names are those of core.options as columns; the last two lines are not
-# for callers: they hold what upserts and flows say of their jobs, and the trace that sends them.
-INCOMING = """
-    id uuid, data jsonb, priority int, start_after text, singleton_key text, singleton_seconds int,
-    group_id text, group_tier text,
-    retry_limit int, retry_delay int, retry_backoff bool, retry_delay_max int, expire_seconds int,
-    retention_seconds int, deletion_seconds int, heartbeat_seconds int, dead_letter text,
-    upsert_by_key bool, blocked bool, blocking bool, pending_dependencies int,
-    trace_context jsonb
-"""
+# The columns of the incoming JSON. The names are those of core.options as columns; the last five are not for callers:
+# they hold what upserts and flows say of their jobs, and the trace that sends them.
+COLUMNS: Final[Mapping[str, str]] = {
+    "id": "uuid",
+    "data": "jsonb",
+    "priority": "int",
+    "start_after": "text",
+    "singleton_key": "text",
+    "singleton_seconds": "int",
+    "group_id": "text",
+    "group_tier": "text",
+    "retry_limit": "int",
+    "retry_delay": "int",
+    "retry_backoff": "bool",
+    "retry_delay_max": "int",
+    "expire_seconds": "int",
+    "retention_seconds": "int",
+    "deletion_seconds": "int",
+    "heartbeat_seconds": "int",
+    "dead_letter": "text",
+    "upsert_by_key": "bool",
+    "blocked": "bool",
+    "blocking": "bool",
+    "pending_dependencies": "int",
+    "trace_context": "jsonb",
+}
+# What a job leaves to its queue's row, which has a column of the same name.
+FROM_QUEUE: Final = (
+    "retry_limit",
+    "retry_delay",
+    "retry_backoff",
+    "retry_delay_max",
+    "expire_seconds",
+    "deletion_seconds",
+    "heartbeat_seconds",
+    "dead_letter",
+)
+# What has a value for jobs that leave it out, other than NULL; it is the table's default as well.
+_DEFAULTS: Final[Mapping[str, str]] = {
+    "priority": "0",
+    "blocked": "false",
+    "blocking": "false",
+    "pending_dependencies": "0",
+}
 
 # The first whole slot of the job's length that holds the instant; all of a slot's jobs share it, and index 4 keeps it
 # to one. Without a time zone, in UTC. The same arithmetic as Node's, because both sides compete for the same slots.
@@ -32,45 +69,56 @@ _NEXT_SLOT_STARTS = """
 
 
 def insert(
-    schema: SchemaName, name: str, jobs_json: str, *, return_ids: bool, next_slot: bool = False, traced: bool = False
+    schema: SchemaName,
+    name: str,
+    jobs_json: str,
+    *,
+    given: Collection[str],
+    return_ids: bool,
+    next_slot: bool = False,
 ) -> Query:
     """Create jobs from a JSON list of objects, filling absent options from the queue's row.
 
     Whatever would break a unique index (the id, a policy, a throttle slot) is dropped without an error. Listeners
     are notified once when the queue wants it and at least one new job is due.
 
+    The statement speaks only of the columns that are ``given``, of :data:`COLUMNS`, by any of the jobs: what nobody
+    gives would cost planning, and reading for every job.
+
     With ``next_slot`` the list holds one job, and if that is dropped, it is tried again in the slot after this one.
-    Jobs that are ``traced`` have a ``trace_context``.
 
     Returns one row: ``queues`` (0 when the queue is missing), ``lost`` (dead letter queues that were named and do not
     exist), ``keyless`` (whether a job lacks the key that its queue demands); in any of these cases nothing was
     created; ``created`` (a count), ``ids``.
     """
     now, queue = schema.now, schema.table("queue")
-    inserted = insertion(schema, starts="i.starts", offset="0", traced=traced)
-    return Query(
-        f"""
-        WITH queue AS MATERIALIZED (
-            SELECT * FROM {queue} WHERE name = $1::text
-        ), incoming AS MATERIALIZED (
-            SELECT i.*, CASE WHEN i.start_after IS NULL THEN {now} ELSE {start_of("i.start_after", now)} END AS starts
-              FROM json_to_recordset($2::json) AS i({INCOMING})
+    inserted = insertion(schema, given, unless=("lost", "keyless") if "dead_letter" in given else ("keyless",))
+    lost = f"""
         ), lost AS MATERIALIZED (
             SELECT DISTINCT i.dead_letter
               FROM incoming i
              WHERE i.dead_letter IS NOT NULL
-               AND NOT EXISTS (SELECT FROM {queue} d WHERE d.name = i.dead_letter)
+               AND NOT EXISTS (SELECT FROM {queue} d WHERE d.name = i.dead_letter)"""
+    keyless = "AND EXISTS (SELECT FROM incoming i WHERE COALESCE(i.singleton_key, '') = '')"
+    # Where nothing but the INSERT reads what comes in, PostgreSQL does not keep it in between.
+    return Query(
+        f"""
+        WITH queue AS MATERIALIZED (
+            SELECT name, policy, notify, retention_seconds, {", ".join(FROM_QUEUE)}
+              FROM {queue}
+             WHERE name = $1::text
+        ), incoming AS (
+            SELECT {incoming(given, now)}
+              FROM json_to_recordset($2::json) AS i({recordset(given)}){lost if "dead_letter" in given else ""}
         ), keyless AS MATERIALIZED (
-            SELECT FROM queue q
-             WHERE q.policy = 'key_strict_fifo'
-               AND EXISTS (SELECT FROM incoming i WHERE COALESCE(i.singleton_key, '') = '')
-        ), {_with_next_slot(schema, inserted, traced) if next_slot else f"created AS ({inserted})"}, notified AS (
+            SELECT FROM queue q WHERE q.policy = 'key_strict_fifo' {keyless if "singleton_key" in given else ""}
+        ), {_with_next_slot(schema, inserted, given) if next_slot else f"created AS ({inserted})"}, notified AS (
             SELECT pg_notify($3::text, q.name)
               FROM queue q
              WHERE q.notify AND EXISTS (SELECT FROM created WHERE start_after <= {now})
         )
         SELECT (SELECT count(*) FROM queue)::int AS queues,
-               (SELECT array_agg(dead_letter) FROM lost) AS lost,
+               {"(SELECT array_agg(dead_letter) FROM lost)" if "dead_letter" in given else "NULL::text[]"} AS lost,
                EXISTS (SELECT FROM keyless) AS keyless,
                (SELECT count(*) FROM created)::int AS created,
                {"(SELECT array_agg(id) FROM created)" if return_ids else "NULL::uuid[]"} AS ids,
@@ -78,6 +126,18 @@ def insert(
         """,
         (name, jobs_json, schema.channel),
     )
+
+
+def recordset(given: Collection[str]) -> str:
+    """The columns of the incoming JSON that are given, as ``json_to_recordset`` is told of them."""
+    return ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items() if name in given)
+
+
+def incoming(given: Collection[str], now: str) -> str:
+    """The select list of what comes in: everything that is given, and when the job starts."""
+    if "start_after" not in given:
+        return f"i.*, {now} AS starts"
+    return f"i.*, CASE WHEN i.start_after IS NULL THEN {now} ELSE {start_of('i.start_after', now)} END AS starts"
 
 
 def start_of(text: str, now: str) -> str:
@@ -94,53 +154,64 @@ def start_of(text: str, now: str) -> str:
 
 def insertion(
     schema: SchemaName,
+    given: Collection[str],
     *,
-    starts: str,
-    offset: str,
+    unless: Sequence[str],
+    starts: str = "i.starts",
+    offset: str = "0",
     condition: str = "",
     on_conflict: str = "ON CONFLICT DO NOTHING",
-    traced: bool = False,
 ) -> str:
-    """The INSERT itself, of every incoming job; ``offset`` moves its slot by seconds.
+    """The INSERT itself, of every incoming job, unless one of these queries finds something.
 
-    Only jobs that are ``traced`` have the context of a trace, so that nobody else needs the column.
+    ``offset`` moves a job's slot by seconds.
     """
+    values = _values(schema, given, starts, offset)
+    conditions = [f"NOT EXISTS (SELECT FROM {name})" for name in unless]
     return f"""
-            INSERT INTO {schema.table("job")} (
-                id, name, data, priority, start_after, created_on, singleton_key, singleton_on, group_id, group_tier,
-                retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds,
-                keep_until, heartbeat_seconds, dead_letter, policy,
-                {schema.if_has("job.upsert_by_key", "upsert_by_key, ")}blocked, blocking, pending_dependencies{
-        ", trace_context" if traced else ""
-    }
-            )
-            SELECT COALESCE(i.id, gen_random_uuid()), q.name, i.data, COALESCE(i.priority, 0), {starts}, {schema.now},
-                   i.singleton_key, {_SLOT.format(now=schema.now, offset=offset)}, i.group_id, i.group_tier,
-                   COALESCE(i.retry_limit, q.retry_limit), COALESCE(i.retry_delay, q.retry_delay),
-                   COALESCE(i.retry_backoff, q.retry_backoff), COALESCE(i.retry_delay_max, q.retry_delay_max),
-                   COALESCE(i.expire_seconds, q.expire_seconds), COALESCE(i.deletion_seconds, q.deletion_seconds),
-                   {starts} + COALESCE(i.retention_seconds, q.retention_seconds) * interval '1 second',
-                   COALESCE(i.heartbeat_seconds, q.heartbeat_seconds), COALESCE(i.dead_letter, q.dead_letter),
-                   q.policy, {schema.if_has("job.upsert_by_key", "i.upsert_by_key,")}
-                   COALESCE(i.blocked, false), COALESCE(i.blocking, false), COALESCE(i.pending_dependencies, 0){
-        ", i.trace_context" if traced else ""
-    }
+            INSERT INTO {schema.table("job")} ({", ".join(values)})
+            SELECT {", ".join(values.values())}
               FROM incoming i CROSS JOIN queue q
-             WHERE NOT EXISTS (SELECT FROM lost) AND NOT EXISTS (SELECT FROM keyless) {condition}
+             WHERE {" AND ".join(conditions)} {condition}
             {on_conflict}
             RETURNING id, start_after
     """
 
 
-def _with_next_slot(schema: SchemaName, first_try: str, traced: bool) -> str:
+def _values(schema: SchemaName, given: Collection[str], starts: str, offset: str) -> dict[str, str]:
+    """What to write into which column; those that no job gives keep the table's default, which is the same."""
+
+    def value(column: str, otherwise: str) -> str:
+        return f"COALESCE(i.{column}, {otherwise})" if column in given else otherwise
+
+    values = {
+        "id": value("id", "gen_random_uuid()"),
+        "name": "q.name",
+        "start_after": starts,
+        "created_on": schema.now,
+        "keep_until": f"{starts} + {value('retention_seconds', 'q.retention_seconds')} * interval '1 second'",
+        "policy": "q.policy",
+    }
+    values |= {column: value(column, f"q.{column}") for column in FROM_QUEUE}
+    values |= {column: f"i.{column}" for column in ("data", "singleton_key", "group_id", "group_tier") if column in given}
+    values |= {column: value(column, default) for column, default in _DEFAULTS.items() if column in given}
+    if "singleton_seconds" in given:
+        values["singleton_on"] = _SLOT.format(now=schema.now, offset=offset)
+    # Columns that an older schema has not got.
+    newer = ("upsert_by_key", "trace_context")
+    values |= {column: f"i.{column}" for column in newer if column in given and schema.has(f"job.{column}")}
+    return values
+
+
+def _with_next_slot(schema: SchemaName, first_try: str, given: Collection[str]) -> str:
     # Reading what the first try returned runs it to its end before the second one begins. One statement for both has
     # one time for both: between two, a slot may end, and the job would wait for the slot after the next.
     second_try = insertion(
         schema,
+        given,
+        unless=("lost", "keyless", "this_slot") if "dead_letter" in given else ("keyless", "this_slot"),
         starts=_NEXT_SLOT_STARTS.format(now=schema.now),
         offset="i.singleton_seconds",
-        condition="AND NOT EXISTS (SELECT FROM this_slot)",
-        traced=traced,
     )
     return f"""
         this_slot AS ({first_try}), next_slot AS ({second_try}),
