@@ -87,6 +87,7 @@ REFUSALS = [
     missing("send_throttled", "nowhere", None, 60),
     missing("send_debounced", "nowhere", None, 60),
     missing("insert", "nowhere", [{}]),
+    missing("insert_stream", "nowhere", [{}]),
     missing("update", "nowhere", {}, id=ID),
     missing("upsert", "nowhere", {}, id=ID),
     missing("flow", [TWO[0], {**TWO[1], "name": "nowhere"}]),
@@ -141,6 +142,7 @@ REFUSALS = [
     option("id must be a UUID, not 'x'", "send", "jobs", id="x"),
     option("start_after cannot be read: .*hello", "send", "jobs", start_after="hello"),
     option("start_after cannot be read: .*1e3", "insert", "jobs", [{"start_after": "1e3"}]),
+    option("chunk_size must be an integer of 1 or more, not 0", "insert_stream", "jobs", [{}], chunk_size=0),
     option("start_after is a datetime without a time zone", "send", "jobs", start_after=datetime(2030, 1, 1)),  # noqa: DTZ001  that is the mistake
     option("start_after must be a datetime, a timedelta, seconds or a string", "send", "jobs", start_after=True),
     option("'fifo' has the policy key_strict_fifo: its jobs need a singleton_key", "send", "fifo"),

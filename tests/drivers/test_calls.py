@@ -39,6 +39,7 @@ CALLS = [
     Call("send_throttled", ("jobs", {"a": 1}, 60)),
     Call("send_debounced", ("jobs", {"a": 1}, 60), {"key": "k"}),
     Call("insert", ("jobs", [{}, {"data": "Zoë"}]), {"return_id": True}),
+    Call("insert_stream", ("jobs", [{}, {"data": "Zoë"}])),
     Call("upsert", ("jobs", {"a": 1}), {"singleton_key": "new"}),
     Call("update", ("jobs", {"changed": True}), {"id": "$waiting"}),
     Call("publish", ("event", {"a": 1})),

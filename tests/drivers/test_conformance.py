@@ -72,6 +72,23 @@ async def test_queues(driver: Driver) -> None:
     assert await driver.call("get_queues") == []
 
 
+async def test_many_jobs_are_part_of_the_callers_transaction(driver: Driver, database_url: str) -> None:
+    await driver.call("create_queue", "jobs")
+    jobs = [{"data": {"text": "ü\t\\n", "n": number}} for number in range(1200)]
+    async with driver.connection() as connection:
+        await driver.execute(connection, "CREATE TABLE mine (n int)")
+        await driver.call_in(connection, "insert", "jobs", jobs)
+        assert count(database_url) == 0
+        await driver.commit(connection)
+    assert count(database_url) == len(jobs)
+    assert (
+        sql_value(database_url, "SELECT count(DISTINCT data) FROM pgboss.job WHERE data->>'text' = E'ü\\t\\\\n'")
+        == 1200
+    )
+    # All went by COPY: that makes ids of version 7.
+    assert sql_value(database_url, "SELECT count(*) FROM pgboss.job WHERE substr(id::text, 15, 1) <> '7'") == 0
+
+
 async def test_a_send_exists_only_if_the_caller_commits(driver: Driver, database_url: str) -> None:
     await driver.call("create_queue", "jobs")
     async with driver.connection() as connection:

@@ -13,7 +13,7 @@ from pgboss.core.job import Attempt
 from pgboss.core.options import UpdateOptions
 from pgboss.core.query import Query
 from pgboss.core.queue import QueueRef
-from pgboss.sql import claim, fail, find, insert, settle, update
+from pgboss.sql import claim, copying, fail, find, insert, settle, update
 from support.plans import PlanMode, big_table, explain, reference
 from support.postgres import sql
 from support.upkeep import SCHEMA
@@ -42,9 +42,14 @@ def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
     name = queue.name
     thousand = "[" + ",".join(["{}"] * 1000) + "]"
     for given in (("data",), tuple(insert.COLUMNS)):
-        yield f"insert of {len(given)} columns", insert.insert(SCHEMA, name, thousand, given=given, return_ids=True), 1000
+        yield (
+            f"insert of {len(given)} columns",
+            insert.insert(SCHEMA, name, thousand, given=given, return_ids=True),
+            1000,
+        )
     send = insert.insert(SCHEMA, name, '[{"singleton_key": "k7"}]', given=("data", "singleton_key"), return_ids=True)
     yield "send", send, 1
+    yield "queue of a copy", copying.settings(SCHEMA, name, [name]), 1
     yield "next_due", claim.next_due(SCHEMA, [name]), 1
     for options in (UpdateOptions(singleton_key="k7", priority=1), UpdateOptions(singleton_key="k7", match="all")):
         yield f"update {options.match}", update.update(SCHEMA, name, options, "null"), 1

@@ -11,7 +11,6 @@ import dataclasses
 import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -81,11 +80,15 @@ class Options:
         return {camel_case(name): value for name, value in self.given().items()}
 
 
-@lru_cache
-def _declared(kind: type[Options]) -> tuple[tuple[str, Check, bool], ...]:
+_DECLARED: dict[type, tuple[tuple[str, Check, bool], ...]] = {}
+
+
+def _declared(kind: type) -> tuple[tuple[str, Check, bool], ...]:
     """Name, check, and whether None clears it, of each option of a class; asked for with every job."""
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
-    return tuple((field.name, field.metadata["check"], field.metadata["clearable"]) for field in fields)
+    if kind not in _DECLARED:
+        fields = dataclasses.fields(kind)
+        _DECLARED[kind] = tuple((field.name, field.metadata["check"], field.metadata["clearable"]) for field in fields)
+    return _DECLARED[kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The whole vocabulary between logic and drivers: statements out, rows in.
 
-Logic is written as *operations*: generators that yield a :class:`Query` or a :class:`Script`, receive
+Logic is written as *operations*: generators that yield a :class:`Query`, a :class:`Script` or a :class:`Copy`, receive
 :class:`Rows` and return a value. An operation does no I/O, so the same one runs on an async pool, on a sync
 connection or inside the caller's transaction, and is tested with plain lists. The runners live in ``drivers/``.
 """
@@ -14,8 +14,11 @@ from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
+from pgboss.core.names import quote_identifier
+
 __all__ = [
     "Atomic",
+    "Copy",
     "Operation",
     "Parameter",
     "Query",
@@ -55,6 +58,33 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Rows for a table, by COPY in its text format; the answer says how many, as ``affected``.
+
+    It fails like any statement, and with SQLSTATE 0A000 on a connection that cannot copy.
+
+    Attributes:
+        schema: the schema's name, as the catalog holds it.
+        table: the table's name, as the catalog holds it.
+        columns: what the fields of a line are.
+        blocks: whole lines in UTF-8, in pieces of any size.
+        guarded: as with :class:`Query`.
+    """
+
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    blocks: Sequence[bytes]
+    guarded: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The command. The encoding is ours, whatever the connection's may be."""
+        table = f"{quote_identifier(self.schema)}.{quote_identifier(self.table)}"
+        return f"COPY {table} ({', '.join(self.columns)}) FROM STDIN (ENCODING 'UTF8')"
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """What a statement returned: column names, value tuples, and the count of rows it touched."""
 
@@ -82,8 +112,8 @@ class Rows:
         return self.values[0][0] if self.values else None
 
 
-Statement: TypeAlias = Query | Script
-Step: TypeAlias = "Query | Script | Atomic[Rows]"
+Statement: TypeAlias = Query | Script | Copy
+Step: TypeAlias = "Query | Script | Copy | Atomic[Rows]"
 Steps: TypeAlias = Generator[Step, Rows, T]
 
 

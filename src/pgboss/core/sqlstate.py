@@ -11,6 +11,7 @@ __all__ = [
     "DEADLOCK_DETECTED",
     "DEPENDENTS_EXIST",
     "DUPLICATE_TABLE",
+    "FEATURE_NOT_SUPPORTED",
     "FOREIGN_KEY_VIOLATION",
     "INSUFFICIENT_PRIVILEGE",
     "IN_FAILED_TRANSACTION",
@@ -22,6 +23,7 @@ __all__ = [
     "WRONG_TABLE",
 ]
 
+FEATURE_NOT_SUPPORTED: Final = "0A000"
 ACTIVE_TRANSACTION: Final = "25001"
 """A command that must not stand in a transaction was given in one."""
 DEPENDENTS_EXIST: Final = "2BP01"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pgboss.core.sqlstate import FEATURE_NOT_SUPPORTED
 from pgboss.errors import DatabaseError, DatabaseUnavailableError, StoppedError
 
-__all__ = ["NoAnswerError", "database_error", "not_started", "pool_closed", "pool_exhausted", "unanswered"]
+__all__ = [
+    "NoAnswerError",
+    "cannot_copy",
+    "database_error",
+    "not_started",
+    "pool_closed",
+    "pool_exhausted",
+    "unanswered",
+]
 
 # Connection exceptions, the server shutting down or starting up, and refused logins.
 _UNAVAILABLE = ("08", "57P", "28", "53300")
@@ -22,6 +31,10 @@ def database_error(
         reached = f"PostgreSQL ({where})" if where else "PostgreSQL"
         return DatabaseUnavailableError(f"{reached} cannot be reached: {text}", sqlstate=sqlstate)
     return DatabaseError(text, sqlstate=sqlstate, constraint=constraint)
+
+
+def cannot_copy(reason: str) -> DatabaseError:
+    return DatabaseError(f"COPY is not possible: {reason}.", sqlstate=FEATURE_NOT_SUPPORTED)
 
 
 def pool_exhausted(where: str, reason: str, *, advice: str) -> DatabaseUnavailableError:

@@ -10,13 +10,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 from psycopg2 import extensions
 
-from pgboss.core.query import Query, Rows, Statement
+from pgboss.core.query import Copy, Query, Rows, Statement
 from pgboss.drivers.errors import database_error
 from pgboss.drivers.savepoints import RELEASE, ROLLBACK, SAVEPOINT, is_guarded
 from pgboss.drivers.statements import as_literal, to_pyformat
@@ -54,6 +55,8 @@ class Psycopg2Session:
         return rows
 
     def _execute(self, statement: Statement) -> Rows:
+        if isinstance(statement, Copy):
+            return self._copy(statement)
         with translated(), self._dates_in_iso(), self._cursor() as cursor:
             if isinstance(statement, Query) and statement.parameters:
                 values = {f"p{number}": as_literal(value) for number, value in enumerate(statement.parameters, 1)}
@@ -62,6 +65,11 @@ class Psycopg2Session:
                 cursor.execute(statement.sql)
             rows = cursor.fetchall() if cursor.description else []
             return Rows(tuple(column.name for column in cursor.description or ()), rows, cursor.rowcount)
+
+    def _copy(self, statement: Copy) -> Rows:
+        with translated(), self._cursor() as cursor:
+            cursor.copy_expert(statement.sql, BytesIO(b"".join(statement.blocks)))
+            return Rows(affected=cursor.rowcount)
 
     def _cursor(self) -> Any:
         # The plain class: the connection's own may give dictionaries, or log, or be on the server.

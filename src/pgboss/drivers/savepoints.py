@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgboss.core.query import Query, Statement
+from pgboss.core.query import Script, Statement
 
 __all__ = ["RELEASE", "ROLLBACK", "SAVEPOINT", "is_guarded"]
 
@@ -14,4 +14,4 @@ ROLLBACK = "ROLLBACK TO SAVEPOINT pgboss_guard; RELEASE SAVEPOINT pgboss_guard"
 
 def is_guarded(statement: Statement) -> bool:
     """Whether the operation means to catch this statement's error."""
-    return isinstance(statement, Query) and statement.guarded
+    return not isinstance(statement, Script) and statement.guarded

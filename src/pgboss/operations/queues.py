@@ -8,7 +8,7 @@ from typing import TypeVar
 from pgboss.core.checks import check_integer, filled_text
 from pgboss.core.names import Lock, SchemaName, check_queue_name
 from pgboss.core.options import QueueOptions
-from pgboss.core.query import Query, Rows, Steps, atomic
+from pgboss.core.query import Query, Rows, Step, Steps, atomic
 from pgboss.core.queue import Queue, QueueCatalog, QueueRef, queues_from
 from pgboss.core.sqlstate import FOREIGN_KEY_VIOLATION, IN_FAILED_TRANSACTION, WRONG_TABLE
 from pgboss.errors import DatabaseError, PgBossError, QueueNotFoundError, ValidationError
@@ -66,7 +66,7 @@ def on_queue(catalog: QueueCatalog, name: str, statement: Callable[[QueueRef], Q
     return through_changes(build, lambda: catalog.forget(name))
 
 
-def through_changes(build: Callable[[], Steps[Query]], forget: Callable[[], None] = lambda: None) -> Steps[Rows]:
+def through_changes(build: Callable[[], Steps[Step]], forget: Callable[[], None] = lambda: None) -> Steps[Rows]:
     """Run a statement on job tables, and again where it fails because a queue was deleted, or created anew, meanwhile.
 
     In a caller's transaction a statement that is not guarded has no second try: the first error has ended it.

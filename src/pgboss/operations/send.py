@@ -12,17 +12,20 @@ from pgboss.core.checks import UNSET
 from pgboss.core.creation import creation, prepared, report
 from pgboss.core.names import SchemaName, check_queue_name, column_of
 from pgboss.core.options import SendOptions, UpdateOptions, start_after_text
-from pgboss.core.query import Query, Steps
+from pgboss.core.query import Query, Step, Steps
 from pgboss.core.sqlstate import DATETIME_ERRORS, FOREIGN_KEY_VIOLATION
 from pgboss.core.target import QueueLike, outgoing
 from pgboss.core.wire import JSON, dumps
 from pgboss.errors import DatabaseError, PayloadError, QueueNotFoundError, ValidationError
+from pgboss.operations import copying
 from pgboss.operations.queues import queue_not_found, through_changes
 from pgboss.sql import insert as sql
 
 Data = TypeVar("Data", covariant=True)
 
 MAX_BYTES_A_CHARACTER = 4
+NO_OPTIONS = SendOptions()
+_ONLY_DATA = {"data"}
 
 # Options that steer the call and are no part of the job.
 _NO_COLUMNS = frozenset({"singleton_next_slot", "match"})
@@ -33,13 +36,15 @@ class NewJob(Generic[Data]):
     """One job of a bulk insert: its data, and the options that differ from the queue's."""
 
     data: Data = cast("Any", None)
-    options: SendOptions = SendOptions()
+    options: SendOptions = NO_OPTIONS
 
     @classmethod
     def of(cls, item: NewJob[Any] | Mapping[str, Any]) -> NewJob[Any]:
         """Take a mapping of ``data`` and option names, as pg-boss's ``insert`` does."""
         if isinstance(item, NewJob):
             return item
+        if type(item) is dict and item.keys() == _ONLY_DATA:
+            return NewJob(item["data"])
         if not isinstance(item, Mapping):
             raise ValidationError(f"A job to insert must be a NewJob or a mapping with 'data', not {item!r:.100}.")
         options = {name: value for name, value in item.items() if name != "data"}
@@ -80,28 +85,80 @@ def insert(
     *,
     return_ids: bool,
 ) -> Steps[list[UUID] | None]:
-    """Create many jobs in one statement; those whose id or slot is taken are dropped.
+    """Create many jobs at once; those whose id or slot is taken are dropped.
 
     Returns the ids of the jobs created, when asked for.
     """
+    return (yield from insert_counted(schema, name, jobs, max_payload_bytes, return_ids=return_ids)).ids
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What a bulk insert has created: how many jobs, and their ids if they were asked for."""
+
+    count: int
+    ids: list[UUID] | None
+
+
+def insert_counted(
+    schema: SchemaName,
+    name: str,
+    jobs: Iterable[NewJob[Any] | Mapping[str, Any]],
+    max_payload_bytes: int,
+    *,
+    return_ids: bool = False,
+) -> Steps[Inserted]:
+    """What :func:`insert` does, for those who want to know how many jobs were created."""
     check_queue_name(name)
     new = [NewJob.of(item) for item in jobs]
     if not new:
-        return [] if return_ids else None
+        return Inserted(0, [] if return_ids else None)
     _refuse_duplicates([job.options.id for job in new if job.options.id is not UNSET])
     if any(job.options.singleton_next_slot is True for job in new):
         raise ValidationError(
             "singleton_next_slot (True) is for one job at a time: use send() or send_debounced(). "
             "insert() leaves jobs out whose slot is taken."
         )
+    if len(new) >= copying.LEAST_JOBS and all(copying.can_be_copied(job.options) for job in new):
+        ids = yield from _copied(schema, name, new, max_payload_bytes)
+        if ids is not None:
+            return Inserted(len(ids), [UUID(id) for id in ids] if return_ids else None)
     payloads = [incoming(job.data, job.options, past_is_now=False) for job in new]
     guarded = any(needs_guard(job.options) for job in new)
     row = yield from create(schema, name, payloads, max_payload_bytes, return_ids=return_ids, guarded=guarded)
-    return list(row["ids"] or []) if return_ids else None
+    return Inserted(row["created"], list(row["ids"] or []) if return_ids else None)
+
+
+def _copied(
+    schema: SchemaName, name: str, new: Sequence[NewJob[Any]], max_payload_bytes: int
+) -> Steps[Sequence[str] | None]:
+    """Create jobs by COPY; ``None`` where that is not possible. Raises as :func:`create`."""
+    jobs = [_to_copy(job, max_payload_bytes) for job in new]
+    try:
+        rows = yield from through_changes(lambda: _just(copying.copy(schema, name, jobs)))
+    except DatabaseError as error:
+        raise _explained(error, name) from error
+    copied: copying.Copied = rows.scalar()
+    if not copied.queues:
+        raise queue_not_found(name)
+    if copied.lost:
+        raise _dead_letter_not_found(copied.lost[0])
+    if copied.keyless:
+        raise key_needed(name)
+    return copied.ids
+
+
+def _to_copy(job: NewJob[Any], max_payload_bytes: int) -> copying.JobToCopy:
+    text = None if job.data is None else dumps(job.data)
+    if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
+        refuse_large(job.data, max_payload_bytes)
+    return copying.JobToCopy(job.data, text, job.options)
 
 
 def incoming(data: JSON, options: SendOptions | UpdateOptions, *, past_is_now: bool) -> dict[str, JSON]:
     """A job as the inserting statement reads it; options that are absent stay absent."""
+    if options is NO_OPTIONS:
+        return {"data": data}
     row = {column_of(name): value for name, value in options.given().items() if name not in _NO_COLUMNS}
     if "start_after" in row:
         row["start_after"] = start_after_text(row["start_after"], past_is_now=past_is_now)
@@ -165,9 +222,9 @@ def creating(query: Query, name: str, *, guarded: bool) -> Steps[dict[str, Any]]
     return row
 
 
-def _just(query: Query) -> Steps[Query]:
+def _just(step: Step) -> Steps[Step]:
     yield from ()
-    return query
+    return step
 
 
 def key_needed(name: str) -> ValidationError:

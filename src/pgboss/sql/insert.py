@@ -45,6 +45,7 @@ FROM_QUEUE: Final = (
     "heartbeat_seconds",
     "dead_letter",
 )
+_FROM_JOB: Final = ("data", "singleton_key", "group_id", "group_tier")
 # What has a value for jobs that leave it out, other than NULL; it is the table's default as well.
 _DEFAULTS: Final[Mapping[str, str]] = {
     "priority": "0",
@@ -193,7 +194,9 @@ def _values(schema: SchemaName, given: Collection[str], starts: str, offset: str
         "policy": "q.policy",
     }
     values |= {column: value(column, f"q.{column}") for column in FROM_QUEUE}
-    values |= {column: f"i.{column}" for column in ("data", "singleton_key", "group_id", "group_tier") if column in given}
+    values |= {
+        column: f"i.{column}" for column in ("data", "singleton_key", "group_id", "group_tier") if column in given
+    }
     values |= {column: value(column, default) for column, default in _DEFAULTS.items() if column in given}
     if "singleton_seconds" in given:
         values["singleton_on"] = _SLOT.format(now=schema.now, offset=offset)

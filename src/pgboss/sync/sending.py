@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, Unpack, overload
 from uuid import UUID
 
 from pgboss.core.call import Call
-from pgboss.core.checks import Seconds, StartAfter
+from pgboss.core.checks import Seconds, StartAfter, check_integer
+from pgboss.core.chunks import chunks
 from pgboss.core.options import SendKeywords, SendOptions
 from pgboss.core.target import QueueLike, Target, outgoing, queue_name
 from pgboss.core.wire import JSON
@@ -71,7 +72,7 @@ class SendCalls(ClientBase):
                 self.schema,
                 queue_name(queue),
                 outgoing(queue, data),
-                SendOptions(**options),
+                SendOptions(**options) if options else operations.NO_OPTIONS,
                 self._max_payload_bytes,
             ),
             connection,
@@ -286,7 +287,7 @@ class SendCalls(ClientBase):
         return_id: bool = False,
         connection: Connection | None = None,
     ) -> list[UUID] | None:
-        """Create many jobs in one statement: all of them, less those whose id or slot is taken.
+        """Create many jobs at once: all of them, less those whose id or slot is taken, or none with an error.
 
         Args:
             queue: a queue's name, or a definition, which then checks and encodes each job's data.
@@ -306,3 +307,70 @@ class SendCalls(ClientBase):
             connection,
             Call("insert", "send", queue_name(queue), len(new)),
         )
+
+    @overload
+    def insert_stream(
+        self,
+        queue: str,
+        jobs: Iterable[NewJob[JSON] | Mapping[str, Any]],
+        *,
+        chunk_size: int = 5000,
+        on_progress: Callable[[int], None] | None = None,
+        connection: Connection | None = None,
+    ) -> int: ...
+
+    @overload
+    def insert_stream(
+        self,
+        queue: Target[P],
+        jobs: Iterable[NewJob[P] | Mapping[str, Any]],
+        *,
+        chunk_size: int = 5000,
+        on_progress: Callable[[int], None] | None = None,
+        connection: Connection | None = None,
+    ) -> int: ...
+
+    def insert_stream(
+        self,
+        queue: QueueLike,
+        jobs: Iterable[NewJob[Any] | Mapping[str, Any]],
+        *,
+        chunk_size: int = 5000,
+        on_progress: Callable[[int], None] | None = None,
+        connection: Connection | None = None,
+    ) -> int:
+        """Create any number of jobs, a chunk at a time, and return how many were created.
+
+        Only one chunk is held in memory. Each is one :meth:`insert`, committed by itself: when one fails, those before
+        it stay, nothing of it is created, and the error has a note of how many jobs there are. With ``connection`` all
+        of them are part of the caller's transaction.
+
+        Args:
+            queue: see :meth:`insert`.
+            jobs: see :meth:`insert`.
+            chunk_size: how many jobs at once.
+            on_progress: is told after each chunk how many jobs have been created so far.
+            connection: the caller's connection, to create them in its transaction.
+
+        Raises:
+            ValidationError: see :meth:`insert`; an id may come back in a later chunk, whose job is then left out.
+            PayloadError: see :meth:`send`.
+            QueueNotFoundError: see :meth:`send`.
+        """
+        check_integer("chunk_size", chunk_size, 1)
+        created = 0
+        try:
+            for chunk in chunks(jobs, chunk_size):
+                new = [operations.NewJob.of(job).encoded_by(queue) for job in chunk]
+                inserted = self._run(
+                    operations.insert_counted(self.schema, queue_name(queue), new, self._max_payload_bytes),
+                    connection,
+                    Call("insert", "send", queue_name(queue), len(new)),
+                )
+                created += inserted.count
+                if on_progress is not None:
+                    on_progress(created)
+        except Exception as error:
+            error.add_note(f"insert_stream had created {created} jobs before this.")
+            raise
+        return created

@@ -7,7 +7,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from pgboss.core.query import Query, Rows, Statement
+from pgboss.core.query import Copy, Query, Rows, Statement
 from pgboss.drivers.asyncpg.errors import translated
 from pgboss.drivers.savepoints import RELEASE, ROLLBACK, SAVEPOINT, is_guarded
 from pgboss.drivers.statements import as_plain, through_text
@@ -53,6 +53,8 @@ class AsyncpgSession:
         return rows
 
     async def _execute(self, statement: Statement) -> Rows:
+        if isinstance(statement, Copy):
+            return await self._copy(statement)
         if not isinstance(statement, Query):
             await self._command(statement.sql)
             return Rows()
@@ -60,6 +62,18 @@ class AsyncpgSession:
             prepared = await self._connection.prepare(through_text(statement.sql), name="", record_class=asyncpg.Record)
             records = await prepared.fetch(*map(as_plain, statement.parameters))
             return _rows(prepared, records)
+
+    async def _copy(self, statement: Copy) -> Rows:
+        with translated(self._connection):
+            status = await self._connection.copy_to_table(
+                statement.table,
+                schema_name=statement.schema,
+                columns=statement.columns,
+                source=_each_block(statement.blocks),
+                format="text",
+                encoding="UTF8",
+            )
+            return Rows(affected=_affected(status))
 
     async def _command(self, text: str) -> None:
         with translated(self._connection):
@@ -82,6 +96,11 @@ class AsyncpgSession:
             raise
         with translated(self._connection):
             await transaction.commit()
+
+
+async def _each_block(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for block in blocks:
+        yield block
 
 
 def _rows(prepared: Any, records: list[Any]) -> Rows:

@@ -14,7 +14,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgboss.core.query import Query, Rows, Statement
+from pgboss.core.query import Copy, Query, Rows, Statement
+from pgboss.drivers.errors import cannot_copy
 from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
 from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.savepoints import is_guarded
@@ -77,11 +78,22 @@ class AsyncPsycopgSession:
                 pass
 
     async def _execute(self, statement: Statement) -> Rows:
+        if isinstance(statement, Copy):
+            return await self._copy(statement)
         async with AsyncPlainCursor(self._connection, row_factory=tuple_row) as cursor:
             await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             await self._settle_pipeline()
             values = await cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
+
+    async def _copy(self, statement: Copy) -> Rows:
+        if self._connection.pgconn.pipeline_status:
+            raise cannot_copy("the connection is in pipeline mode")
+        async with AsyncPlainCursor(self._connection) as cursor:
+            async with cursor.copy(statement.sql) as copy:
+                for block in statement.blocks:
+                    await copy.write(block)
+            return Rows(affected=cursor.rowcount)
 
     @asynccontextmanager
     async def atomic(self) -> AsyncIterator[None]:
@@ -131,11 +143,22 @@ class PsycopgSession:
                 pass
 
     def _execute(self, statement: Statement) -> Rows:
+        if isinstance(statement, Copy):
+            return self._copy(statement)
         with PlainCursor(self._connection, row_factory=tuple_row) as cursor:
             cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             self._settle_pipeline()
             values = cursor.fetchall() if cursor.description else []
             return Rows(_columns(cursor), values, cursor.rowcount)
+
+    def _copy(self, statement: Copy) -> Rows:
+        if self._connection.pgconn.pipeline_status:
+            raise cannot_copy("the connection is in pipeline mode")
+        with PlainCursor(self._connection) as cursor:
+            with cursor.copy(statement.sql) as copy:
+                for block in statement.blocks:
+                    copy.write(block)
+            return Rows(affected=cursor.rowcount)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
