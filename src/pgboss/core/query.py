@@ -43,11 +43,15 @@ class Query:
 
     ``guarded`` marks a statement whose database error the operation means to catch: inside a transaction the
     runner puts it in a savepoint, because a failed statement would otherwise doom the whole transaction.
+
+    ``is_repeated`` marks one whose planning is worth sparing when it comes again: a connection of our own may keep it
+    prepared.
     """
 
     sql: str
     parameters: tuple[Parameter, ...] = ()
     guarded: bool = False
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

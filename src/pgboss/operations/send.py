@@ -200,6 +200,7 @@ def create(
         given=frozenset[str]().union(*payloads),
         return_ids=return_ids,
         next_slot=next_slot,
+        is_repeated=len(payloads) == 1,
     )
     row = yield from creating(query, name, guarded=guarded)
     if row["keyless"]:

@@ -23,6 +23,7 @@ from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
 from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
 from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
 from pgboss.drivers.psycopg.errors import translated
+from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.psycopg.lending import lent
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 from pgboss.drivers.psycopg.transactions import open_transaction, open_transaction_in_thread
@@ -87,6 +88,7 @@ class AsyncDatabase:
         self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
         self._out: dict[AsyncConnection[Any], _Place] = {}
         self._given = pool
+        self._kept = KeptStatements() if pool is None else None
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -142,7 +144,7 @@ class AsyncDatabase:
             return await arun(await adopt_async(connection), operation)
         try:
             async with self._checked_out() as own, AnsweredWithin(own, within_seconds, self.place):
-                return await arun(AsyncPsycopgSession(own), operation)
+                return await arun(AsyncPsycopgSession(own, self._kept), operation)
         except NoAnswerError:
             await self._drain()
             raise
@@ -261,6 +263,7 @@ class Database:
         self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
         self._pool_size = pool_size
         self._given = pool
+        self._kept = KeptStatements() if pool is None else None
         self._pool: ConnectionPool[Connection[Any]] | None = None
 
     def open(self) -> None:
@@ -301,7 +304,7 @@ class Database:
         if connection is not None:
             return run(adopt(connection), operation)
         with self._checked_out() as own:
-            return run(PsycopgSession(own), operation)
+            return run(PsycopgSession(own, self._kept), operation)
 
     @contextmanager
     def transaction(self) -> Iterator[OpenTransaction[Session]]:

@@ -18,6 +18,7 @@ from pgboss.core.query import Copy, Query, Rows, Statement
 from pgboss.drivers.errors import cannot_copy
 from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
 from pgboss.drivers.psycopg.errors import translated
+from pgboss.drivers.psycopg.kept import KeptStatements, rows_of
 from pgboss.drivers.savepoints import is_guarded
 from pgboss.drivers.statements import as_array
 
@@ -48,10 +49,11 @@ def _columns(cursor: AsyncPlainCursor | PlainCursor) -> tuple[str, ...]:
 
 
 class AsyncPsycopgSession:
-    """Statements over an ``AsyncConnection``."""
+    """Statements over an ``AsyncConnection``; ``kept`` are those that it keeps prepared, if it is ours."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
+    def __init__(self, connection: AsyncConnection[Any], kept: KeptStatements | None = None) -> None:
         self._connection = connection
+        self._kept = kept
 
     async def execute(self, statement: Statement) -> Rows:
         with translated():
@@ -81,6 +83,10 @@ class AsyncPsycopgSession:
         if isinstance(statement, Copy):
             return await self._copy(statement)
         async with AsyncPlainCursor(self._connection, row_factory=tuple_row) as cursor:
+            if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
+                result = await self._connection.wait(self._kept.run(self._connection, statement))
+                if result is not None:
+                    return rows_of(cursor, result)
             await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             await self._settle_pipeline()
             values = await cursor.fetchall() if cursor.description else []
@@ -115,10 +121,11 @@ class AsyncPsycopgSession:
 
 
 class PsycopgSession:
-    """Statements over a ``Connection``."""
+    """Statements over a ``Connection``; ``kept`` are those that it keeps prepared, if it is ours."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(self, connection: Connection[Any], kept: KeptStatements | None = None) -> None:
         self._connection = connection
+        self._kept = kept
 
     def execute(self, statement: Statement) -> Rows:
         with translated():
@@ -146,6 +153,10 @@ class PsycopgSession:
         if isinstance(statement, Copy):
             return self._copy(statement)
         with PlainCursor(self._connection, row_factory=tuple_row) as cursor:
+            if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
+                result = self._connection.wait(self._kept.run(self._connection, statement))
+                if result is not None:
+                    return rows_of(cursor, result)
             cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             self._settle_pipeline()
             values = cursor.fetchall() if cursor.description else []

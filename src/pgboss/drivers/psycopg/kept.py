@@ -1,0 +1,89 @@
+"""Statements that connections of our own keep prepared: docs/decisions/0004.
+
+A name is made of the statement's text. So whoever finds a statement of that name on a server connection, which a pooler
+may have lent to somebody else before, finds the very same one. And where the server knows no such name, because a
+pooler has changed the connection in between, or knows it already, nothing was carried out: the statement is run without
+a name, and no other gets one in this pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from hashlib import sha224
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from psycopg import AsyncConnection, Connection, errors, generators, pq
+from psycopg.adapt import Transformer
+
+from pgboss.core.query import Query, Rows
+from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
+from pgboss.drivers.statements import as_literal
+
+__all__ = ["KeptStatements", "rows_of"]
+
+MOST_A_CONNECTION = 50
+NO_SUCH_STATEMENT = "26000"
+STATEMENT_EXISTS = "42P05"
+PLAN_OUTDATED = "0A000"
+
+
+class KeptStatements:
+    """Which connection of a pool has prepared what."""
+
+    def __init__(self) -> None:
+        self._names: WeakKeyDictionary[Any, set[bytes]] = WeakKeyDictionary()
+        self._is_off = False
+
+    def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
+        """Whether to keep this statement; not within a transaction, which a wrong name would end."""
+        if self._is_off or not query.is_repeated or connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            return False
+        names = self._names.setdefault(connection, set())
+        return len(names) < MOST_A_CONNECTION or _name(query.sql) in names
+
+    def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Any]:
+        """For the connection to wait on; ``None`` when the statement has to be run without a name.
+
+        Raises:
+            psycopg.Error: the statement has failed.
+        """
+        names, name, pgconn = self._names[connection], _name(query.sql), connection.pgconn
+        if name not in names:
+            pgconn.send_prepare(name, query.sql.encode())
+            [result] = yield from generators.execute(pgconn)
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                return self._failed(connection, result)
+            names.add(name)
+        pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
+        # Rows and then an error is what comes where a deferred constraint stops the commit.
+        result = (yield from generators.execute(pgconn))[-1]
+        return result if result.status == pq.ExecStatus.TUPLES_OK else self._failed(connection, result)
+
+    def _failed(self, connection: Any, result: Any) -> None:
+        error = errors.error_from_result(result)
+        if error.sqlstate == PLAN_OUTDATED:
+            self._names.pop(connection, None)
+        elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
+            self._is_off = True
+        else:
+            raise error
+
+
+def rows_of(cursor: AsyncPlainCursor | PlainCursor, result: Any) -> Rows:
+    """The rows of an answer, read by the rules of this cursor."""
+    reading = Transformer(cursor)
+    reading.set_pgresult(result)
+    columns = tuple(result.fname(number).decode() for number in range(result.nfields))
+    return Rows(columns, reading.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
+
+
+@lru_cache
+def _name(sql: str) -> bytes:
+    return b"pgboss_" + sha224(sql.encode()).hexdigest()[:32].encode()
+
+
+def _values(query: Query) -> Sequence[bytes | None]:
+    texts = map(as_literal, query.parameters)
+    return [None if text is None else text.encode() for text in texts]
