@@ -17,7 +17,7 @@ from pgboss.maintenance import VacuumWatch
 from support.boss import BossFactory
 from support.eventually import eventually
 from support.horizon import BUDGET, SERVER_SETTINGS, holding, make_dead_rows, vacuum
-from support.postgres import PostgresServer, sql
+from support.postgres import PostgresServer, Template, sql, templates
 from support.put_off import Heard
 from support.upkeep import SCHEMA, database
 
@@ -26,6 +26,11 @@ from support.upkeep import SCHEMA, database
 def postgres() -> Iterator[PostgresServer]:
     with embedded.throwaway(settings=SERVER_SETTINGS) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def template(postgres: PostgresServer) -> Iterator[Template]:
+    yield from templates(postgres)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pgboss.drivers.psycopg import AsyncDatabase
 from pgboss.maintenance import VacuumWatch
 from support.horizon import SERVER_SETTINGS, holding, make_dead_rows, vacuum
 from support.node import NodeBoss, NodeBossFactory
-from support.postgres import PostgresServer, sql
+from support.postgres import PostgresServer, Template, sql, templates
 from support.put_off import Heard
 from support.upkeep import SCHEMA, database
 
@@ -33,6 +33,11 @@ PASSING = {
 def postgres() -> Iterator[PostgresServer]:
     with embedded.throwaway(settings=SERVER_SETTINGS) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def template(postgres: PostgresServer) -> Iterator[Template]:
+    yield from templates(postgres)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ __all__ = [
     "sql",
     "sql_value",
     "template",
+    "templates",
 ]
 
 EMPTY_TEMPLATE = "template0"
@@ -80,8 +81,7 @@ def postgres() -> Iterator[PostgresServer]:
             yield server
 
 
-@pytest.fixture(scope="session")
-def template(postgres: PostgresServer) -> Iterator[Template]:
+def templates(postgres: PostgresServer) -> Iterator[Template]:
     """Databases to copy, made when they are first asked for: copying one takes a fraction of installing a schema."""
     names: dict[str, str] = {}
 
@@ -95,6 +95,12 @@ def template(postgres: PostgresServer) -> Iterator[Template]:
     yield with_schema
     for name in names.values():
         postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: PostgresServer) -> Iterator[Template]:
+    """Those of the session's server; a module with a server of its own has to have its own."""
+    yield from templates(postgres)
 
 
 @pytest.fixture
