@@ -319,8 +319,7 @@ class QueueWorker:
         self._is_drained = True
         try:
             catalog = self._catalog()
-            standard = self._is_standard(catalog) and not self.options.limits_groups
-            frontier = self._front.begin(claimed_at) if standard else None
+            frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
             jobs = await self._fetch(catalog, wanted, frontier)
             fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
@@ -338,16 +337,17 @@ class QueueWorker:
         self._is_watched = self._watch.is_needed
         if self._is_watched:
             self._watch.claimed(self.name, jobs)
-        standard = self._is_standard(catalog) and not self.options.limits_groups
-        self._pace.may_prefetch = standard and not self.options.is_batch
+        # Asked anew: the claim may be what has made the queue known.
+        is_free = self._is_free(catalog)
+        self._pace.may_prefetch = is_free and not self.options.is_batch
         # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
-        self._gives_way = not standard
+        self._gives_way = not is_free
         if len(jobs) == wanted or (jobs and self._gives_way):
             self._is_drained = False
         self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
         jobs.sort(key=_urgency)
-        if standard and self._front.seen(frontier, claimed_at, fetched_at, jobs, wanted):
+        if is_free and self._front.seen(frontier, claimed_at, fetched_at, jobs, wanted):
             self._is_drained = False
         self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
@@ -390,9 +390,10 @@ class QueueWorker:
             self._places.leave(jobs)
             self.key_freed()
 
-    def _is_standard(self, catalog: QueueCatalog) -> bool:
+    def _is_free(self, catalog: QueueCatalog) -> bool:
+        """Whether no job of the queue, as far as it is known, keeps another from being claimed."""
         queue = catalog.get(self.name)
-        return queue is not None and queue.policy == "standard"
+        return queue is not None and queue.policy == "standard" and not self.options.limits_groups
 
     def _start_waiting(self) -> None:
         if self._waiting:
