@@ -12,6 +12,8 @@ SET_UP = @$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit( \
 	"pgboss needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 ..." % sys.version_info[:2])' \
 	&& $(PYTHON) tools/set_up.py
 BIN = .venv/bin
+# Some images set it. Then each of the hundreds of processes that the tests start compiles everything it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fmt sync golden prove prove-postgres soak bench dev lock
