@@ -66,6 +66,41 @@ def test_nothing_is_kept_within_a_transaction(connection: Any) -> None:
         assert names(connection) == []
 
 
+def test_one_that_takes_too_long_is_planned_anew(connection: Any) -> None:
+    kept = session(connection)
+    waiting = Query("SELECT $1::int FROM pg_sleep($2::float8)", (1, 0), is_repeated=True)
+    times = "SELECT prepare_time FROM pg_prepared_statements"
+    for _ in range(3):
+        kept.execute(waiting)
+    [first] = connection.execute(times).fetchall()
+    kept.execute(Query(waiting.sql, (1, 0.05), is_repeated=True))
+    kept.execute(waiting)
+    [second] = connection.execute(times).fetchall()
+    assert second > first
+
+
+def test_of_many_rows_it_may_take_longer(connection: Any) -> None:
+    kept = session(connection)
+    waiting = Query(
+        "SELECT cardinality($1::int[]) FROM pg_sleep($2::float8)", (list(range(1000)), 0.02), is_repeated=True
+    )
+    kept.execute(waiting)
+    before = connection.execute("SELECT prepare_time FROM pg_prepared_statements").fetchall()
+    kept.execute(waiting)
+    assert connection.execute("SELECT prepare_time FROM pg_prepared_statements").fetchall() == before
+
+
+def test_it_is_kept_again_once_its_columns_have_changed(connection: Any) -> None:
+    kept = session(connection)
+    everything = Query("SELECT * FROM kept_here WHERE $1::int = 1", (1,), is_repeated=True)
+    connection.execute("CREATE TABLE kept_here (one int)")
+    assert kept.execute(everything).columns == ("one",)
+    connection.execute("ALTER TABLE kept_here ADD COLUMN two int")
+    assert kept.execute(everything).columns == ("one", "two")
+    assert kept.execute(everything).columns == ("one", "two")
+    assert len(names(connection)) == 1
+
+
 def test_sends_go_on_when_the_schema_changes_beneath_them(database_url: str) -> None:
     with SyncPgBoss(database_url, pool_size=1) as boss, psycopg.connect(database_url, autocommit=True) as connection:
         boss.create_queue("jobs")

@@ -51,6 +51,12 @@ class WorkerProcess:
                 if line.startswith(word):
                     return line
 
+    async def all_said(self, word: str) -> list[str]:
+        """The lines that begin with a word, of those that nobody has waited for, once the process has ended."""
+        await self._reader
+        lines = [self._lines.get_nowait() for _ in range(self._lines.qsize())]
+        return [line for line in lines if line.startswith(word)]
+
     @property
     def pid(self) -> int:
         return self._process.pid

@@ -33,6 +33,7 @@ from pgboss.core.work_options import WorkKeywords, WorkOptions
 from pgboss.errors import ConfigurationError, SchemaVersionError, StoppedError
 from pgboss.jobs import JobDefinition, Jobs, collect
 from pgboss.maintenance import Registration
+from pgboss.operations import express
 from pgboss.operations.queues import create_queue, queue_not_found
 from pgboss.runtime.clock import running_on
 from pgboss.runtime.events import Callback
@@ -171,6 +172,8 @@ class PgBoss(Lifecycle):
             await create_queues(self, [definition])
         elif await self.get_queue(definition.name) is None:
             raise queue_not_found(definition.name)
+        if work_options.is_express:
+            await self._run(express.recover(self._catalog, definition.name))
         if self._crew is None:
             raise StoppedError("The instance was stopped meanwhile.")
         with running_on(self._clock):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -188,9 +189,11 @@ _FAR_FIELDS = {"start_after", "keep_until"}
 _FIRST_DAY, _LAST_DAY = "'0001-01-02T00:00:00Z'::timestamptz", "'9999-12-31T00:00:00Z'::timestamptz"
 
 
-def _select_list(noun: type[Any], schema: SchemaName, alias: str) -> str:
+def _select_list(
+    noun: type[Any], schema: SchemaName, alias: str, instead: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """The columns of a noun's fields, in their order, so that a row is the positional arguments of the noun."""
-    return ", ".join(_selected(name, schema, alias) for name in _selected_names(noun))
+    return ", ".join(instead.get(name) or _selected(name, schema, alias) for name in _selected_names(noun))
 
 
 def _selected_names(noun: type[Any]) -> list[str]:
@@ -206,14 +209,14 @@ def _selected(name: str, schema: SchemaName, alias: str) -> str:
     return f"{column}::text" if name in _TEXT_FIELDS else column
 
 
-def job_columns(schema: SchemaName, alias: str) -> str:
-    """The select list from which :func:`jobs_from` makes jobs."""
-    return _select_list(Job, schema, alias)
+def job_columns(schema: SchemaName, alias: str, instead: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The select list from which :func:`jobs_from` makes jobs, with some fields from elsewhere ``instead``."""
+    return _select_list(Job, schema, alias, instead)
 
 
-def detail_columns(schema: SchemaName, alias: str) -> str:
+def detail_columns(schema: SchemaName, alias: str, instead: Mapping[str, str] = MappingProxyType({})) -> str:
     """The select list from which :func:`details_from` makes job details; what an older version lacks is NULL."""
-    return _select_list(JobDetails, schema, alias)
+    return _select_list(JobDetails, schema, alias, instead)
 
 
 def glance_columns(schema: SchemaName, alias: str) -> str:

@@ -112,6 +112,8 @@ class SchemaName:
     """The version that is installed, once somebody has looked."""
     lacking: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """What an older version lacks, of all that statements name: ``table``, ``table.column``, ``function()``."""
+    passed_seconds: float = field(default=0.0, compare=False, repr=False)
+    """For how long the transaction has been open in which statements run."""
 
     def __post_init__(self) -> None:
         name = self.configured
@@ -164,12 +166,23 @@ class SchemaName:
 
     @cached_property
     def now(self) -> str:
-        """The SQL call for the current time; a test clock may stand behind it, so never write ``now()``."""
-        return f"{self.sql}.job_now()" if self.has("job_now()") else "pg_catalog.now()"
+        """The SQL for the current time; a test clock may stand behind it, so never write ``now()``."""
+        now = f"{self.sql}.job_now()" if self.has("job_now()") else "pg_catalog.now()"
+        if not self.passed_seconds:
+            return now
+        passed = f"{now} + {self.passed_seconds:.6f} * interval '1 second'"
+        return f"(CASE WHEN {now} = pg_catalog.now() THEN {passed} ELSE {now} END)"
 
     def at(self, version: int, lacking: frozenset[str]) -> Self:
         """The same schema, as the version that is installed there has it; see :mod:`pgboss.schema.history`."""
         return replace(self, version=version, lacking=lacking)
+
+    def after(self, seconds: float) -> Self:
+        """The same schema, for statements so long after the beginning of their transaction, whose time stands still.
+
+        A test clock goes on within one, and needs no help.
+        """
+        return replace(self, passed_seconds=max(seconds, 0.0))
 
     def has(self, part: str) -> bool:
         """Whether the installed version has a ``table``, ``table.column`` or ``function()``."""

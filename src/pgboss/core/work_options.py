@@ -20,6 +20,7 @@ from pgboss.errors import ValidationError
 __all__ = ["Executor", "JobKeywords", "WorkKeywords", "WorkOptions"]
 
 MAX_CONCURRENCY = 10_000
+EXPRESS_SECONDS, MAX_EXPRESS_SECONDS = 1.0, 5.0
 
 Executor: TypeAlias = Literal["thread", "process"]
 
@@ -32,6 +33,16 @@ def _executor(name: str, value: object) -> Executor:
     if value not in get_args(Executor):
         raise ValidationError(f'{name} must be "thread" or "process", not {value!r}.')
     return cast("Executor", value)
+
+
+def _express_seconds(name: str, value: object) -> float:
+    checked = float(positive_seconds(name, value))
+    if checked > MAX_EXPRESS_SECONDS:
+        raise ValidationError(
+            f"{name} must be at most {MAX_EXPRESS_SECONDS:g}, not {checked:g}: the transaction would hold up others. "
+            "Work slow handlers without express."
+        )
+    return checked
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +67,10 @@ class WorkOptions(Options):
             is said, and after half of it at the latest.
         include_metadata: handlers get :class:`~pgboss.core.job.JobDetails`, everything stored about a job.
         executor: where a plain function runs: ``"thread"``, or ``"process"`` for one that computes in Python.
+        express: jobs stay locked in an open transaction while they are worked, and are settled in one step: for short
+            handlers on standard queues. docs/operations.md, "Express".
+        express_seconds: how long such a transaction may last, 5 at most; what is not done by then goes on as usual.
+        delete_on_completion: completed jobs leave no row, unless a flow or a throttle needs it; with ``express`` only.
 
     Raises:
         ValidationError: an option is out of its range, or two of them exclude each other.
@@ -74,9 +89,13 @@ class WorkOptions(Options):
     heartbeat_refresh_seconds: float | timedelta | Unset | None = _option(positive_seconds)
     include_metadata: bool | Unset | None = _option(boolean)
     executor: Executor | Unset | None = _option(_executor)
+    express: bool | Unset | None = _option(boolean)
+    express_seconds: float | timedelta | Unset | None = _option(_express_seconds)
+    delete_on_completion: bool | Unset | None = _option(boolean)
 
     def check_together(self) -> None:
         self.fetch_options()
+        self._check_express()
         if self.is_in_process and self.is_transactional:
             raise ValidationError(
                 'executor="process" and transactional=True exclude each other: the jobs are completed on a connection '
@@ -95,6 +114,20 @@ class WorkOptions(Options):
             raise ValidationError("Give either group_concurrency or local_group_concurrency, not both.")
         if isinstance(self.concurrency, int):
             self.check_reachable(self.concurrency)
+
+    def _check_express(self) -> None:
+        if not self.is_express:
+            for name in ("express_seconds", "delete_on_completion"):
+                if name in self.said():
+                    raise ValidationError(f"{name} is for workers with express=True.")
+            return
+        others = ("batch_size", "transactional", "executor", "group_concurrency", "local_group_concurrency")
+        for name in others:
+            if self.said().get(name) not in (None, False, "thread"):
+                raise ValidationError(
+                    f"express=True and {name} exclude each other: its jobs are not active while they are worked, one "
+                    "by one, in this process. Leave one of them out."
+                )
 
     def check_reachable(self, concurrency: int) -> None:
         """Refuse a limit for groups that is above what runs at once, and therefore none.
@@ -147,6 +180,16 @@ class WorkOptions(Options):
         return self.executor == "process"
 
     @property
+    def is_express(self) -> bool:
+        """Whether jobs stay locked while they are worked."""
+        return self.express is True
+
+    @property
+    def express_limit(self) -> float:
+        """How long a transaction of locked jobs may last, in seconds."""
+        return self.express_seconds if isinstance(self.express_seconds, float) else EXPRESS_SECONDS
+
+    @property
     def local_limits(self) -> GroupConcurrency | None:
         """The limits kept in memory, for groups in this process."""
         limits = self.local_group_concurrency
@@ -192,6 +235,9 @@ class _CommonKeywords(TypedDict, total=False):
     include_metadata: bool | None
     lease_seconds: Seconds | None
     executor: Executor | None
+    express: bool | None
+    express_seconds: float | timedelta | None
+    delete_on_completion: bool | None
 
 
 class WorkKeywords(_CommonKeywords, total=False):

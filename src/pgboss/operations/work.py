@@ -7,12 +7,21 @@ from uuid import UUID
 
 from pgboss.core.job import Job, JobState, OneAttempt
 from pgboss.core.names import SchemaName
-from pgboss.core.query import Steps
+from pgboss.core.query import Rows, Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.operations.queues import find_queue, on_queue
 from pgboss.sql import backends, claim, fail, settle
 
-__all__ = ["backend", "complete_each", "fail_each", "give_back_each", "next_due", "settled_here", "still_held"]
+__all__ = [
+    "backend",
+    "complete_each",
+    "completed",
+    "fail_each",
+    "give_back_each",
+    "next_due",
+    "settled_here",
+    "still_held",
+]
 
 
 def backend() -> Steps[str]:
@@ -31,9 +40,14 @@ def complete_each(
 ) -> Steps[dict[UUID, bool]]:
     """Complete attempts, each with its output; returns those still theirs, and whether other jobs wait for them."""
     rows = yield from on_queue(catalog, name, lambda queue: settle.complete_each(queue, attempts, outputs))
+    return completed(rows, [attempt.id for attempt in attempts])
+
+
+def completed(rows: Rows, ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """What a statement that completes many has answered: which of the ids it did, and whether other jobs wait."""
     settled, parents, kept = rows.values[0]
     if kept is None:
-        kept = [attempt.id for attempt in attempts] if settled else ()
+        kept = ids if settled else ()
     return dict.fromkeys(kept, False) | dict.fromkeys(parents or (), True)
 
 

@@ -66,18 +66,18 @@ def claim(
     allowed = _allowed(groups, parameters) if groups else ""
     due = "" if options.ignore_start_after is True else f" AND {{}}.start_after <= {queue.now}"
     walked = ", ".join(("j.id", "j.priority", "j.created_on", *_walked(queue.policy, allowed)))
-    in_range = due.format("j") + "".join(f" AND {condition}" for condition in _range(options, parameters))
+    in_range = due.format("j") + "".join(f" AND {condition}" for condition in priority_range(options, parameters))
     may_start = [*_other_groups(options, parameters), *_key_is_free(queue.policy)]
     if groups:
         may_start.append(_group_has_room(allowed))
     is_ordered = queue.policy == FIRST_OF_A_KEY
-    walk = (queue, walked, in_range, may_start)
+    walking = (queue, walked, in_range, may_start)
     if is_ordered:
-        find = _first_of_keys(*walk, due)
+        find = _first_of_keys(*walking, due)
     elif frontier is not None:
-        find = _walk_behind(*walk, frontier, parameters)
+        find = walk_behind(*walking, frontier, parameters)
     else:
-        find = _walk(*walk)
+        find = walk(*walking)
     lookups = (*_held_keys(queue, due), *(_full_groups(queue, groups, parameters) if groups else ()))
     columns = detail_columns(queue.schema, "j") if details else job_columns(queue.schema, "j")
     if is_traced:
@@ -98,10 +98,12 @@ def claim(
         """,
         tuple(parameters),
         guarded=True,
+        is_repeated=True,
     )
 
 
-def _walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str]) -> str:
+def walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str]) -> str:
+    """The first step: the columns ``walked`` of the first ``$2`` jobs ``j`` that may start, which it locks."""
     # A condition that index 11 does not answer would make the planner believe that hardly a row is left, and then a
     # limit says nothing to it. Of a CASE it takes half the rows to pass.
     passes = f"\n                   AND CASE WHEN {_all(may_start)} THEN true END" if may_start else ""
@@ -118,7 +120,7 @@ def _walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str])
              LIMIT (SELECT $2::int)"""
 
 
-def _walk_behind(
+def walk_behind(
     queue: QueueRef,
     walked: str,
     in_range: str,
@@ -130,15 +132,15 @@ def _walk_behind(
 
     Up to PostgreSQL 17 the entries of other priorities are read from the front, but their rows are not.
     """
-    priority = _placeholder(parameters, frontier.priority)
-    since = _placeholder(parameters, frontier.since)
-    seconds = _placeholder(parameters, frontier.seconds)
+    priority = placeholder(parameters, frontier.priority)
+    since = placeholder(parameters, frontier.since)
+    seconds = placeholder(parameters, frontier.seconds)
     # From a subquery, whose value the planner does not know. Of one that it knows it might believe, by old statistics,
     # that hardly a job is so young, take index 15 and sort.
     bound = f"LEAST({since}::timestamptz, {queue.now} - {seconds}::float8 * interval '1 second')"
     behind = f" AND j.created_on >= (SELECT {bound})"
     parts = (
-        _walk(queue, walked, f"{in_range} AND j.priority {operator} {priority}::int{behind}", may_start)
+        walk(queue, walked, f"{in_range} AND j.priority {operator} {priority}::int{behind}", may_start)
         for operator in (">", "=", "<")
     )
     union = "\n            ) UNION ALL (".join(parts)
@@ -159,7 +161,7 @@ def _first_of_keys(queue: QueueRef, walked: str, in_range: str, may_start: Seque
     is_first = f"""j.id = (
                        SELECT {_first_job(queue, "h.id", "h.singleton_key = j.singleton_key", due)})"""
     comes_first = f"(j.state = 'retry' AND j.policy = '{FIRST_OF_A_KEY}' OR {is_first})"
-    walk = _walk(queue, walked, f"{in_range} AND {is_many}", [*may_start, comes_first])
+    many = walk(queue, walked, f"{in_range} AND {is_many}", [*may_start, comes_first])
     # The state as text fits no partial index, so that the primary key is the way to these few rows.
     return f"""
             SELECT few.*
@@ -173,7 +175,7 @@ def _first_of_keys(queue: QueueRef, walked: str, in_range: str, may_start: Seque
                  LIMIT $2::int
                    FOR UPDATE OF j SKIP LOCKED
               ) few
-             UNION ALL ({walk}
+             UNION ALL ({many}
             )"""
 
 
@@ -181,7 +183,7 @@ def _all(conditions: Sequence[str]) -> str:
     return "\n                   AND ".join(conditions)
 
 
-def _placeholder(parameters: list[Parameter], value: Parameter) -> str:
+def placeholder(parameters: list[Parameter], value: Parameter) -> str:
     parameters.append(value)
     return f"${len(parameters)}"
 
@@ -189,19 +191,19 @@ def _placeholder(parameters: list[Parameter], value: Parameter) -> str:
 def _leased(lease_seconds: int | None, parameters: list[Parameter]) -> str:
     if lease_seconds is None:
         return ""
-    seconds = _placeholder(parameters, lease_seconds)
+    seconds = placeholder(parameters, lease_seconds)
     return f"\n               heartbeat_seconds = COALESCE(j.heartbeat_seconds, {seconds}::int),"
 
 
-def _range(options: FetchOptions, parameters: list[Parameter]) -> Iterator[str]:
+def priority_range(options: FetchOptions, parameters: list[Parameter]) -> Iterator[str]:
     for bound, operator in ((options.min_priority, ">="), (options.max_priority, "<=")):
         if bound is not UNSET:
-            yield f"j.priority {operator} {_placeholder(parameters, bound)}::int"
+            yield f"j.priority {operator} {placeholder(parameters, bound)}::int"
 
 
 def _other_groups(options: FetchOptions, parameters: list[Parameter]) -> Iterator[str]:
     if options.ignore_groups is not UNSET and options.ignore_groups:
-        ignored = _placeholder(parameters, list(options.ignore_groups))
+        ignored = placeholder(parameters, list(options.ignore_groups))
         yield f"(j.group_id IS NULL OR j.group_id <> ALL({ignored}::text[]))"
 
 
@@ -266,10 +268,10 @@ def _walked(policy: str, allowed: str) -> Iterator[str]:
 
 def _allowed(groups: GroupConcurrency, parameters: list[Parameter]) -> str:
     """How many jobs of the group of ``j`` may be active, by the tier of ``j``."""
-    default = f"{_placeholder(parameters, groups.default)}::int"
+    default = f"{placeholder(parameters, groups.default)}::int"
     if not groups.tiers:
         return default
-    tiers = _placeholder(parameters, dumps(groups.tiers))
+    tiers = placeholder(parameters, dumps(groups.tiers))
     return f"COALESCE(({tiers}::jsonb ->> j.group_tier)::int, {default})"
 
 
@@ -279,7 +281,7 @@ def _group_has_room(allowed: str) -> str:
 
 def _full_groups(queue: QueueRef, groups: GroupConcurrency, parameters: list[Parameter]) -> Iterator[str]:
     """The groups with active jobs, and which of the possible limits each has reached."""
-    limits = _placeholder(parameters, groups.limits)
+    limits = placeholder(parameters, groups.limits)
     yield f"""busy_groups AS MATERIALIZED (
             SELECT b.group_id, count(*)::int AS jobs
               FROM {queue.table} b

@@ -52,7 +52,13 @@ def _retry_time(now: str) -> str:
 
 
 def _statement(
-    schema: SchemaName, table: str, failing: str, parameters: tuple[Parameter, ...], outcome: str = EACH_JOB
+    schema: SchemaName,
+    table: str,
+    failing: str,
+    parameters: tuple[Parameter, ...],
+    outcome: str = EACH_JOB,
+    *,
+    is_repeated: bool = False,
 ) -> Query:
     """Compose the statement around ``failing``: the DELETE that names the rows, their new output and finality."""
     now, job, queue = schema.now, schema.table("job"), schema.table("queue")
@@ -104,6 +110,7 @@ def _statement(
         """,
         parameters,
         guarded=True,
+        is_repeated=is_repeated,
     )
 
 
@@ -140,6 +147,7 @@ def _fail(
         queue.table,
         failing,
         (*attempt_arrays(queue, attempts), list(outputs), list(is_final)),
+        is_repeated=True,
     )
 
 

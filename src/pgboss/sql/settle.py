@@ -84,6 +84,7 @@ def complete_each(queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequ
           FROM done
         """,
         (*attempt_arrays(queue, attempts), list(outputs)),
+        is_repeated=True,
     )
 
 

@@ -106,6 +106,7 @@ class Crew:
             options,
             concurrency,
             run=PatientRun(self._run),
+            transactions=self._transactions,
             catalog=self._catalog,
             settler=self._settler,
             heart=self._heart,
@@ -178,6 +179,7 @@ class Crew:
             # Not awaited itself, which would hand on a cancellation: the answer of a claim under way must not be lost.
             await asyncio.wait([self._serving[worker.id]])
             await worker.finish()
+            await worker.written()
             await self._settler.drain(worker.name)
         for worker in workers:
             # Another call may have removed it meanwhile.
@@ -199,6 +201,8 @@ class Crew:
             return await self._wind_up(timeout_seconds, hurry)
         finally:
             self._heart.stop()
+            for worker in self._workers.values():
+                worker.cancel()
             tasks = [*self._shared, *self._serving.values(), *self._removing]
             self._shared.clear()
             for task in tasks:
@@ -217,7 +221,7 @@ class Crew:
         for worker in self._workers.values():
             worker.abort_all()
         gone = asyncio.gather(*(worker.gone(CHILDREN_GRACE_SECONDS) for worker in self._workers.values()))
-        written = await _within(SETTLE_GRACE_SECONDS, asyncio.ensure_future(self._settler.drain()))
+        written = await _within(SETTLE_GRACE_SECONDS, asyncio.ensure_future(self._written()))
         await gone
         if not written:
             logger.error(
@@ -227,6 +231,11 @@ class Crew:
             # Nobody answers: what still waits for an answer, here or in a duty, would wait on.
             self._cut()
         return written
+
+    async def _written(self) -> None:
+        # In this order: what is not settled in a transaction of its own is handed to the settler.
+        await asyncio.gather(*(worker.written() for worker in self._workers.values()))
+        await self._settler.drain()
 
     async def _wait_for_handlers(
         self, timeout_seconds: float, hurry: asyncio.Event, claims: asyncio.Future[Any]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from time import monotonic
@@ -32,6 +32,7 @@ from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
 from pgboss.core.work_options import WorkOptions
 from pgboss.drivers.runner import Run
+from pgboss.drivers.transactions import Transactions
 from pgboss.errors import HandlerTimeoutError, PgBossError
 from pgboss.jobs.elsewhere import import_of
 from pgboss.operations import fetch as operations
@@ -42,6 +43,7 @@ from pgboss.runtime.watch import Watch
 from pgboss.worker.attempt import CallHandler
 from pgboss.worker.call import Call
 from pgboss.worker.children import Children
+from pgboss.worker.express import Express
 from pgboss.worker.front import Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
@@ -73,6 +75,7 @@ class QueueWorker:
         concurrency: int,
         *,
         run: Run,
+        transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
         settler: Settler,
         heart: Heart,
@@ -112,6 +115,8 @@ class QueueWorker:
         self._begun: Call | None = None
         self._pump = Pump(self._take, self._call_waits, self._call_over)
         self._wakeup = Wakeup()
+        self._express = self._make_express(transactions) if options.is_express else None
+        self._put = settler.put if self._express is None else self._express.put
         self._backoff = Backoff()
         self._is_drained = False
         # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
@@ -127,6 +132,21 @@ class QueueWorker:
         if self.options.is_in_process:
             return Children(self.name, import_of(self._handling.definition), on_idle=self.slot_freed)
         return DaemonThreads(f"pgboss-{self.name}", self._concurrency, on_idle=self.slot_freed)
+
+    def _make_express(self, transactions: Transactions) -> Express:
+        return Express(
+            self.name,
+            self.options,
+            run=self._run,
+            transactions=transactions,
+            catalog=self._catalog,
+            settler=self._settler,
+            heart=self._heart,
+            is_traced=lambda: self._watch.is_traced,
+            take_back=self._take_back,
+            lose=self.lose,
+            on_room=self.slot_freed,
+        )
 
     @property
     def connections_held(self) -> int:
@@ -196,9 +216,19 @@ class QueueWorker:
         while running := [call.task for call in self._calls if call.task is not None and not call.task.done()]:
             await asyncio.wait(running)
 
+    async def written(self) -> None:
+        """Wait until the transactions in which it works have ended."""
+        if self._express is not None:
+            await self._express.end()
+
     def close(self) -> None:
         """Let threads and processes end, once nothing more is started."""
         self._executor.close()
+
+    def cancel(self) -> None:
+        """Break off the transactions in which it works: nobody waits for them any more."""
+        if self._express is not None:
+            self._express.cancel()
 
     async def gone(self, seconds: float) -> None:
         """Wait so long for processes to end after :meth:`close`, then kill them; nobody waits for threads."""
@@ -216,14 +246,15 @@ class QueueWorker:
                     job.name,
                     extra=job_fields(job, seconds),
                 )
-                self._settler.put(job, Failed(SHUTDOWN_OUTPUT), seconds)
+                self._put(job, Failed(SHUTDOWN_OUTPUT), seconds)
         self.close()
 
     def running_unleased(self, seconds: float) -> list[Job]:
         """The jobs that have run for so long, and have no heartbeat by which they would be missed."""
         before = monotonic() - seconds
         calls = (call for call in self._calls if call.began < before)
-        return [job for call in calls for job in call.jobs.values() if job.heartbeat_seconds is None]
+        jobs = [job for call in calls for job in call.jobs.values() if job.heartbeat_seconds is None]
+        return jobs if self._express is None else [job for job in jobs if not self._express.holds(job)]
 
     def lose(self, job: Job) -> bool:
         """Stop working a job whose lease is lost: it may be running elsewhere; whether its handler was at work."""
@@ -264,7 +295,7 @@ class QueueWorker:
             self._executor.cancel(job)
         if self._handling.definition.is_transactional or not call.jobs:
             for other in self._abandon(call):
-                self._settler.put(other, GivenBack())
+                self._put(other, GivenBack())
 
     def _abandon(self, call: Call) -> list[Job]:
         """Cancel a call, whose results are dropped from now on; returns the jobs that were in its hands."""
@@ -292,7 +323,7 @@ class QueueWorker:
             self.look()
 
     def _room(self) -> int:
-        if self._settler.is_overfull or self._is_paused:
+        if self._settler.is_overfull or self._is_paused or not (self._express is None or self._express.has_room):
             return 0
         free = (self._concurrency - self._busy) * self._jobs_a_call
         room = free + self._pace.prefetch - len(self._waiting)
@@ -320,7 +351,8 @@ class QueueWorker:
         try:
             catalog = self._catalog()
             frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
-            jobs = await self._fetch(catalog, wanted, frontier)
+            locked = await self._lock(wanted, frontier)
+            jobs = await self._fetch(catalog, wanted, frontier) if locked is None else locked
             fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False
@@ -344,13 +376,27 @@ class QueueWorker:
         self._gives_way = not is_free
         if len(jobs) == wanted or (jobs and self._gives_way):
             self._is_drained = False
-        self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
+        if locked is None:
+            self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
         jobs.sort(key=_urgency)
         if is_free and self._front.seen(frontier, claimed_at, fetched_at, jobs, wanted):
             self._is_drained = False
         self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
+
+    async def _lock(self, wanted: int, frontier: Frontier | None) -> list[Job] | None:
+        """Jobs that are only locked; ``None`` where they have to be leased."""
+        return None if self._express is None else await self._express.claim(self._fetch_options(wanted), frontier)
+
+    def _take_back(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of the jobs that have not begun, and begin no more."""
+        wanted = set(map(id, jobs))
+        taken = [job for job, _ in self._waiting if id(job) in wanted]
+        if taken:
+            self._waiting = deque(waiting for waiting in self._waiting if id(waiting[0]) not in wanted)
+            self._is_drained = False
+        return taken
 
     async def _fetch(self, catalog: QueueCatalog, wanted: int, frontier: Frontier | None) -> list[Job]:
         options = self._fetch_options(wanted)
@@ -382,7 +428,7 @@ class QueueWorker:
             if self._places.admit(job, limits):
                 admitted.append(job)
             else:
-                self._settler.put(job, GivenBack())
+                self._put(job, GivenBack())
         return admitted
 
     def _leave(self, jobs: Iterable[Job]) -> None:
@@ -454,7 +500,7 @@ class QueueWorker:
         del self._running[id(job)]
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
             call.overran = [*call.overran, job.id]
-        self._settler.put(job, outcome, monotonic() - call.began)
+        self._put(job, outcome, monotonic() - call.began)
 
     def slot_freed(self) -> None:
         """Start what waits, and claim more if there may be more."""
@@ -471,7 +517,7 @@ class QueueWorker:
     def _give_back_waiting(self) -> None:
         while self._waiting:
             job, _ = self._waiting.popleft()
-            self._settler.put(job, GivenBack())
+            self._put(job, GivenBack())
             self._leave([job])
 
     def _report(self, error: Exception) -> None:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
-from uuid import UUID
 
 from pgboss.core.events import ErrorEvent
-from pgboss.core.job import Job, JobState
+from pgboss.core.job import Job
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError
@@ -28,6 +27,7 @@ from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
 from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, Outcome, Over, failed_with
 from pgboss.worker.records import job_fields
+from pgboss.worker.verdicts import Verdicts
 
 __all__ = ["Settler"]
 
@@ -60,7 +60,7 @@ class Settler:
         self._on_settled = on_settled
         self._on_parents_completed = on_parents_completed
         self._on_error = on_error
-        self._watch = watch
+        self.verdicts = Verdicts(on_parents_completed, watch)
         self._pending: deque[Finished] = deque()
         self._unwritten: Counter[str] = Counter()
         self._wakeup = Wakeup()
@@ -76,6 +76,10 @@ class Settler:
     def is_overfull(self) -> bool:
         """Whether workers should stop claiming until results have been written."""
         return self.backlog >= BACKLOG_LIMIT
+
+    def over(self, jobs: Sequence[Job]) -> None:
+        """Jobs of one queue are no longer ours; somebody else has written why."""
+        self._on_settled(jobs)
 
     def put(self, job: Job, outcome: Outcome, duration_seconds: float | None = None) -> None:
         """Have an outcome written soon; the log says how long the attempt took."""
@@ -171,26 +175,16 @@ class Settler:
             case Completed():
                 outputs = [outcome.output for outcome in outcomes]
                 kept = await self._run(operations.complete_each(self._catalog(), name, attempts, outputs))
-                _report_lost(group, kept)
-                _report_completed(group, kept)
-                self._told(group, outputs, dict.fromkeys(kept, "completed"))
-                if any(kept.values()):
-                    self._on_parents_completed(name)
+                self.verdicts.completed(group, kept)
             case GivenBack():
                 delays = [outcome.delay_seconds for outcome in outcomes]
                 given_back = await self._run(operations.give_back_each(self._catalog(), name, attempts, delays))
-                self._told(group, [None] * len(group), dict.fromkeys(given_back, "created"))
+                self.verdicts.given_back(group, given_back)
             case Failed():
                 outputs = [outcome.output for outcome in outcomes]
                 final = [outcome.is_final for outcome in outcomes]
                 states = await self._run(operations.fail_each(self._catalog(), name, attempts, outputs, final))
-                _report_lost(group, states)
-                _report_failures(group, states)
-                self._told(group, outputs, states)
-
-    def _told(self, group: Sequence[Finished], outputs: Sequence[str | None], states: Mapping[UUID, JobState]) -> None:
-        if self._watch is not None and self._watch.is_needed:
-            self._watch.settled(zip([finished.job for finished in group], outputs, strict=True), states)
+                self.verdicts.failed(group, states)
 
 
 def _may_pass(error: Exception, group: Sequence[Finished]) -> bool:
@@ -207,41 +201,3 @@ def _grouped(batch: Iterable[Finished]) -> Iterator[list[Finished]]:
     for finished in batch:
         groups[finished.job.name, type(finished.outcome)].append(finished)
     yield from groups.values()
-
-
-def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
-    still = set(kept)
-    if len(still) == len(group):
-        return
-    for finished in group:
-        if finished.job.id not in still:
-            logger.warning(
-                "job %s of queue %s was no longer ours when it finished; its result was dropped",
-                finished.job.id,
-                finished.job.name,
-                extra=job_fields(finished.job, finished.duration_seconds),
-            )
-
-
-def _report_completed(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
-    # Asked first: this is done for every job there is.
-    if not logger.isEnabledFor(logging.DEBUG):
-        return
-    ours = set(kept)
-    for finished in group:
-        job = finished.job
-        if job.id in ours:
-            extra = job_fields(job, finished.duration_seconds)
-            logger.debug("job %s of queue %s is completed", job.id, job.name, extra=extra)
-
-
-def _report_failures(group: Sequence[Finished], states: dict[UUID, Any]) -> None:
-    for finished in group:
-        job, outcome = finished.job, finished.outcome
-        error = outcome.error if isinstance(outcome, Failed) else None
-        extra = job_fields(job, finished.duration_seconds)
-        if states.get(job.id) == "failed":
-            logger.error("job %s of queue %s failed for good", job.id, job.name, exc_info=error, extra=extra)
-        elif states.get(job.id) == "retry":
-            reason = "stopped" if error is None else f"{type(error).__name__}: {error}"
-            logger.warning("job %s of queue %s will be retried: %s", job.id, job.name, reason, extra=extra)

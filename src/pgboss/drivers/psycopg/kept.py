@@ -4,6 +4,10 @@ A name is made of the statement's text. So whoever finds a statement of that nam
 may have lent to somebody else before, finds the very same one. And where the server knows no such name, because a
 pooler has changed the connection in between, or knows it already, nothing was carried out: the statement is run without
 a name, and no other gets one in this pool.
+
+PostgreSQL plans a kept statement a few times, and then keeps the plan too, until somebody analyses the table. A plan
+made for a queue that was empty may be a bad one an hour of sends later. So a statement that takes longer than it should
+is prepared anew, and planned for what the table holds by then.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from functools import lru_cache
 from hashlib import sha224
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,20 +32,23 @@ MOST_A_CONNECTION = 50
 NO_SUCH_STATEMENT = "26000"
 STATEMENT_EXISTS = "42P05"
 PLAN_OUTDATED = "0A000"
+SLOW_SECONDS, SLOW_SECONDS_A_ROW = 0.005, 0.000_1
+"""Beyond this a plan is doubted. Planning takes a millisecond: to do so once too often costs little."""
 
 
 class KeptStatements:
     """Which connection of a pool has prepared what."""
 
     def __init__(self) -> None:
-        self._names: WeakKeyDictionary[Any, set[bytes]] = WeakKeyDictionary()
+        # By name, whether the plan is to be trusted.
+        self._names: WeakKeyDictionary[Any, dict[bytes, bool]] = WeakKeyDictionary()
         self._is_off = False
 
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
         """Whether to keep this statement; not within a transaction, which a wrong name would end."""
         if self._is_off or not query.is_repeated or connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return False
-        names = self._names.setdefault(connection, set())
+        names = self._names.setdefault(connection, {})
         return len(names) < MOST_A_CONNECTION or _name(query.sql) in names
 
     def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Any]:
@@ -50,21 +58,32 @@ class KeptStatements:
             psycopg.Error: the statement has failed.
         """
         names, name, pgconn = self._names[connection], _name(query.sql), connection.pgconn
+        if names.get(name) is False:
+            pgconn.send_query(b"DEALLOCATE " + name)
+            [result] = yield from generators.execute(pgconn)
+            del names[name]
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                return self._failed(connection, result)
         if name not in names:
             pgconn.send_prepare(name, query.sql.encode())
             [result] = yield from generators.execute(pgconn)
             if result.status != pq.ExecStatus.COMMAND_OK:
                 return self._failed(connection, result)
-            names.add(name)
+            names[name] = True
+        sent_at = monotonic()
         pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
         result = (yield from generators.execute(pgconn))[-1]
-        return result if result.status == pq.ExecStatus.TUPLES_OK else self._failed(connection, result)
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            return self._failed(connection, result)
+        names[name] = monotonic() - sent_at < SLOW_SECONDS + SLOW_SECONDS_A_ROW * _size(query, result)
+        return result
 
     def _failed(self, connection: Any, result: Any) -> None:
         error = errors.error_from_result(result)
         if error.sqlstate == PLAN_OUTDATED:
-            self._names.pop(connection, None)
+            # All of them may be: what the schema looks like has changed.
+            self._names[connection] = dict.fromkeys(self._names[connection], False)
         elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
             self._is_off = True
         else:
@@ -77,6 +96,12 @@ def rows_of(cursor: AsyncPlainCursor | PlainCursor, result: Any) -> Rows:
     reading.set_pgresult(result)
     columns = tuple(result.fname(number).decode() for number in range(result.nfields))
     return Rows(columns, reading.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
+
+
+def _size(query: Query, result: Any) -> int:
+    """How many rows it was about, going in or coming out."""
+    lists = [len(value) for value in query.parameters if isinstance(value, list | tuple)]
+    return max([int(result.ntuples), *lists])
 
 
 @lru_cache
