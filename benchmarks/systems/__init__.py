@@ -8,7 +8,7 @@ children of every environment read it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 __all__ = ["SYSTEMS", "JobTable", "Settings", "System"]
@@ -97,6 +97,16 @@ _OURS: dict[str, Any] = {
     "default": {"insert": 10_000, "work": {}},
     "has_sender": True,
 }
+
+
+def _express(**options: bool) -> dict[str, Any]:
+    """Ours in express mode, which nobody has by default."""
+    return _OURS | {
+        "tuned": _OURS["tuned"] | {"work": _OURS["tuned"]["work"] | {"express": True} | options},
+        "default": None,
+    }
+
+
 _BULLMQ: dict[str, Any] = {
     "runs_on": "node",
     "adapter": "bullmq",
@@ -115,6 +125,17 @@ _ALL = (
         runs_on="ours",
         adapter="ours",
         **(_OURS | {"tuned": _OURS["tuned"] | {"pool": "asyncpg"}, "default": _OURS["default"] | {"pool": "asyncpg"}}),
+    ),
+    _on_schema46(name="ours_express", title="pgboss, express", runs_on="ours", adapter="ours", **_express()),
+    replace(
+        _on_schema46(
+            name="ours_express_delete",
+            title="pgboss, express, deleting",
+            runs_on="ours",
+            adapter="ours",
+            **_express(delete_on_completion=True),
+        ),
+        completed=None,
     ),
     _on_schema46(
         name="pgboss",
