@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-import yake
 from openai import AsyncOpenAI, OpenAIError
 from pydantic import BaseModel, Field, ValidationError
 from sentencex import segment
@@ -128,6 +127,8 @@ def make_analyser(settings: PipelineSettings, client: AsyncOpenAI | None) -> Ana
 
 def key_terms(text: str, limit: int = ENTITIES) -> dict[str, float]:
     """The terms of up to three words that stand out, best first, with their weights."""
+    import yake  # a second by itself, and only whoever analyses needs it
+
     # YAKE scores are smaller the better a term is, and fall by orders of magnitude.
     ranked = yake.KeywordExtractor(lan="en", n=3, dedupLim=0.7, top=limit).extract_keywords(text)
     return {term: 1 / (0.01 + float(score)) for term, score in ranked}

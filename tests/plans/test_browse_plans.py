@@ -87,7 +87,10 @@ def stretches(url: str, queue: QueueRef | None, at: str) -> Iterator[tuple[str, 
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("partition", [False, True], ids=["shared table", "partition"])
+@pytest.mark.parametrize(
+    "partition",
+    [pytest.param(False, id="shared table"), pytest.param(True, id="partition", marks=pytest.mark.prove)],
+)
 async def test_no_page_reads_more_than_its_window(boss: PgBoss, database_url: str, partition: bool) -> None:
     await boss.create_queue("jobs", partition=partition)
     await boss.create_queue("empty")

@@ -21,6 +21,7 @@ from pgboss import SyncPgBoss, embedded
 __all__ = [
     "PostgresServer",
     "Template",
+    "copy_of",
     "database_url",
     "fresh_database_name",
     "postgres",
@@ -110,8 +111,13 @@ def database_url(request: pytest.FixtureRequest, postgres: PostgresServer, templ
     It is empty, but for the schema that a fixture of the test would install first thing (``INSTALLING``).
     """
     schema = next((INSTALLING[fixture] for fixture in request.fixturenames if fixture in INSTALLING), None)
+    yield from copy_of(postgres, template(schema) if schema else EMPTY_TEMPLATE)
+
+
+def copy_of(postgres: PostgresServer, template: str) -> Iterator[str]:
+    """The URL of a database made for whoever asks, and dropped after."""
     name = fresh_database_name()
-    yield postgres.create_database(name, template(schema) if schema else EMPTY_TEMPLATE)
+    yield postgres.create_database(name, template)
     postgres.drop_database(name)
 
 

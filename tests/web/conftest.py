@@ -1,16 +1,23 @@
-"""The API on a database of the test's own, called directly."""
+"""The API on a database of the test's own, called directly or served."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from pgboss import PgBoss
 from pgboss.web import app
+from support.postgres import PostgresServer, Template, copy_of
 from support.visitor import Visitor, visiting
 from support.web import calling
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, template: Template) -> Iterator[str]:
+    """The URL of a database that this test has for itself, with the schema that every site has."""
+    yield from copy_of(postgres, template("pgboss"))
 
 
 @pytest.fixture
