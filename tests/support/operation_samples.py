@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from pgboss import SyncPgBoss
+from pgboss.sql import queue_stats
 from support.postgres import sql
+from support.upkeep import SCHEMA
 
 __all__ = ["fill"]
 
@@ -28,6 +32,9 @@ def fill(boss: SyncPgBoss, url: str, busy: str = "document-parse") -> None:
 
 def _record(url: str, busy: str) -> None:
     """What an upkeep would have found and recorded in the last hours, and what instances tell of themselves."""
+    today = datetime.now(UTC).date()
+    # The last hours may have begun yesterday.
+    sql(url, queue_stats.make_day(SCHEMA, today - timedelta(days=1), today).sql)
     for statement in (
         "UPDATE pgboss.queue SET ready_count = 26, queued_count = 26, active_count = 4, failed_count = 12,"
         " total_count = 8042, failed_delta = 3, completed_delta = 40, delta_on = now(), monitor_on = now()"
