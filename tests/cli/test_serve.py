@@ -91,6 +91,8 @@ async def test_a_schema_that_is_installed_later(database_url: str, empty_folder:
         await program.said("cannot open the database")
         page = await client.get("/")
         assert (page.status_code, "pgboss migrate" in page.text) == (503, True)
+        [reason] = (await client.get("/ready")).json()["reasons"]
+        assert reason.startswith("pg-boss is not installed in the schema pgboss.")
         with SyncPgBoss(database_url, pool_size=1):
             pass
         await program.said("opened the database")

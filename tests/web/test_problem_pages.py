@@ -16,6 +16,7 @@ async def test_a_page_that_does_not_exist(api: httpx.AsyncClient) -> None:
     answer = await api.get("/nowhere", headers=PAGE)
     assert answer.status_code == 404
     assert "<h1>Not found</h1>" in answer.text
+    assert "There is nothing at /nowhere." in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 

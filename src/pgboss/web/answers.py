@@ -63,8 +63,10 @@ async def _invalid(request: Request, error: Any) -> Response:
 
 
 async def _http(request: Request, error: Any) -> Response:
-    kind = KINDS.get(error.status_code, "refused")
-    return answer(request, Problem(error.status_code, kind, str(error.detail), headers=error.headers))
+    kind, message = KINDS.get(error.status_code, "refused"), str(error.detail)
+    if error.status_code == 404:
+        message = f"There is nothing at {path_of(request)}."
+    return answer(request, Problem(error.status_code, kind, message, headers=error.headers))
 
 
 async def _unforeseen(request: Request, error: Any) -> Response:

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, PlainTextResponse
 
-from pgboss.errors import PgBossError
+from pgboss.errors import PgBossError, StoppedError
 from pgboss.insights import queue_metrics
 from pgboss.operations.install import existing
 from pgboss.prometheus.queues import QueueFigures
@@ -68,8 +68,10 @@ async def get_metrics(site: AnySite, reader: AnyReader) -> Any:
 async def _reasons(site: AnySite) -> list[str]:
     try:
         state = await site.read(existing(site.schema))
+    except StoppedError as error:
+        return [str(site.problem or error)]
     except PgBossError as error:
         return [str(error)]
     if state is None:
-        return ["There is no pg-boss schema."]
+        return [f"pg-boss is not installed in the schema {site.schema.configured}."]
     return [] if site.is_working_as_meant else ["Its workers have stopped."]
