@@ -12,6 +12,8 @@ import pytest
 from pgboss import FlowJob, Job, PgBoss, QueueOptions, SchemaVersionError, Snooze
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Steps, atomic
+from pgboss.core.queue import QueueCatalog
+from pgboss.insights.failures import failed_jobs, failures
 from pgboss.maintenance import ExpirySweep, RetentionPass
 from pgboss.operations.install import ensure
 from pgboss.schema.catalog import Catalog
@@ -114,7 +116,7 @@ async def tour(boss: PgBoss, url: str) -> None:
     await boss.update_queue("letters", retry_delay=0)
     assert [queue.name for queue in await boss.get_queues()] == ["dead", "letters", "mail"]
 
-    await _to_the_dead_letters_and_back(boss)
+    await _to_the_dead_letters_and_back(boss, url)
     await _sent_in_every_way(boss)
     await _through_every_state(boss)
     await _in_a_flow(boss)
@@ -146,7 +148,7 @@ async def _scheduled(boss: PgBoss) -> None:
             await call
 
 
-async def _to_the_dead_letters_and_back(boss: PgBoss) -> None:
+async def _to_the_dead_letters_and_back(boss: PgBoss, url: str) -> None:
     sent = await boss.send("mail", {"n": 1}, singleton_key="k", group_id="g", heartbeat_seconds=30)
     assert sent is not None
     [job] = await boss.fetch("mail")
@@ -154,6 +156,14 @@ async def _to_the_dead_letters_and_back(boss: PgBoss) -> None:
     assert (await boss.fail("mail", job, {"why": "no stamp"})).affected == 1
     [dead] = await boss.find_jobs("dead")
     assert (dead.source_id, dead.source_retry_count, dead.singleton_key) == (sent, 0, "k")
+    [group] = run_operation(url, failures(QueueCatalog(boss.schema))).groups
+    assert (
+        group.count,
+        [job.id for job in run_operation(url, failed_jobs(QueueCatalog(boss.schema), group.cause))],
+    ) == (
+        1,
+        [sent],
+    )
     assert (await boss.preview_redrive("dead")).destinations == {"mail": 1}
     assert await boss.redrive("dead") == 1
     [again] = await boss.fetch_details("mail")
