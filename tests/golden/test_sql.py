@@ -106,6 +106,7 @@ SAMPLES: dict[object, object] = {
     Sequence[str | None]: ['{"a": 1}'],
     Sequence[bool]: [True],
     Sequence[float]: [1.5],
+    Sequence[int]: [1, 2],
     Sequence[UUID]: [JOB_ID],
     tuple[datetime, UUID]: (NOON, JOB_ID),
     tuple[str, UUID]: ("mail", JOB_ID),
