@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import get_args
+from uuid import UUID
 
 import pytest
 
 from pgboss import PgBoss
+from pgboss.core.frontier import Frontier
 from pgboss.core.job import Attempt
-from pgboss.core.options import UpdateOptions
+from pgboss.core.options import FetchOptions, UpdateOptions
 from pgboss.core.query import Query
 from pgboss.core.queue import QueueRef
-from pgboss.sql import claim, copying, fail, find, insert, settle, update
+from pgboss.sql import claim, copying, express, fail, find, insert, settle, update
 from support.plans import PlanMode, big_table, explain, reference
 from support.postgres import sql
 from support.upkeep import SCHEMA
@@ -36,6 +39,19 @@ def settling(queue: QueueRef, attempts: list[Attempt]) -> Iterator[tuple[str, Qu
     yield "still_held", settle.still_held(SCHEMA, names, attempts), number
     yield "cancel", settle.cancel(queue, attempts), number
     yield "delete", settle.delete(queue, attempts), number
+
+
+def expressly(queue: QueueRef, ids: list[UUID]) -> Iterator[tuple[str, Query, int]]:
+    """What an express worker asks about queued jobs."""
+    number, outputs = len(ids), ['{"done": true}'] * len(ids)
+    yield "express lock", express.lock(queue, FetchOptions(batch_size=number), 1), number
+    behind = Frontier(0, None, 1.5)
+    yield "express lock, behind", express.lock(queue, FetchOptions(batch_size=number), 1, frontier=behind), number
+    for delete in (False, True):
+        done = express.complete_each(queue, 1, ids, outputs, datetime.now(UTC), delete=delete)
+        yield f"express complete_each, deleting {delete}", done, number
+    yield "express activate", express.activate(queue, ids, datetime.now(UTC)), number
+    yield "express count_lost", express.count_lost(queue, ids, datetime.now(UTC)), number
 
 
 def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
@@ -62,24 +78,34 @@ def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
 async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, database_url: str, partition: bool) -> None:
     await boss.create_queue("jobs", partition=partition)
     queue = reference(database_url, "jobs")
+    sql(database_url, express.create_table(SCHEMA).sql)
     with big_table(database_url, "jobs", (99_000, DONE), (1000, ACTIVE), (100_000, {})) as kinds:
         attempts = [
             Attempt(row["id"], row["retry_count"], row["started_on"])
             for row in sql(database_url, "SELECT id, retry_count, started_on FROM pgboss.job WHERE state = 'active'")
         ]
+        waiting = sql(database_url, "SELECT id FROM pgboss.job WHERE state = 'created' LIMIT 1000")
+        queued = [row["id"] for row in waiting]
         dear = []
         for kind in kinds:
             one = list(islice(attempts, 1))
-            for what, query, number in (*settling(queue, attempts), *settling(queue, one), *others(queue)):
+            ways = (
+                *settling(queue, attempts),
+                *settling(queue, one),
+                *expressly(queue, queued),
+                *expressly(queue, queued[:1]),
+                *others(queue),
+            )
+            for what, query, number in ways:
                 # A search leaves its filters open, so PostgreSQL itself plans it anew each time.
                 for mode in ("force_custom_plan",) if what.startswith("find") else get_args(PlanMode):
-                    found = explain(database_url, query, mode)
+                    plan = explain(database_url, query, mode)
                     # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap,
                     # and up to PostgreSQL 16 once more.
                     if (
-                        found.rows > 9 * number + 100
-                        or found.buffers > 80 * number + 2_500
-                        or "Seq Scan" in found.paths
+                        plan.rows > 9 * number + 100
+                        or plan.buffers > 80 * number + 2_500
+                        or "Seq Scan" in plan.paths
                     ):
-                        dear.append(f"{kind}, {what}, {number}, {mode}: {found}")
+                        dear.append(f"{kind}, {what}, {number}, {mode}: {plan}")
     assert not dear, "\n".join(dear)
