@@ -122,7 +122,7 @@ class QueueWorker:
         # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
         self._gives_way = False
         self._is_asleep = False
-        self._is_watched = False
+        self._is_watched = self._is_traced = False
         self._stopping = False
         self._is_paused = False
         self.is_announced = False
@@ -142,7 +142,7 @@ class QueueWorker:
             catalog=self._catalog,
             settler=self._settler,
             heart=self._heart,
-            is_traced=lambda: self._watch.is_traced,
+            is_traced=lambda: self._is_traced,
             take_back=self._take_back,
             lose=self.lose,
             on_room=self.slot_freed,
@@ -348,6 +348,8 @@ class QueueWorker:
         claimed_at = monotonic()
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
         self._is_drained = True
+        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
+        self._is_traced = self._watch.is_traced
         try:
             catalog = self._catalog()
             frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
@@ -365,8 +367,7 @@ class QueueWorker:
         if self._backoff.is_growing:
             logger.info("queue %s is being worked again", self.name)
         self._backoff.reset()
-        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
-        self._is_watched = self._watch.is_needed
+        self._is_watched = self._is_traced or self._watch.has_listeners
         if self._is_watched:
             self._watch.claimed(self.name, jobs)
         # Asked anew: the claim may be what has made the queue known.
@@ -408,7 +409,7 @@ class QueueWorker:
                     self.name,
                     options,
                     lease_seconds=self.options.lease,
-                    is_traced=self._watch.is_traced,
+                    is_traced=self._is_traced,
                     frontier=frontier,
                 )
             )

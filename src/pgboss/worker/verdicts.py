@@ -44,7 +44,7 @@ class Verdicts:
         self._told(group, [None] * len(group), dict.fromkeys(ids, "created"))
 
     def _told(self, group: Sequence[Finished], outputs: Sequence[str | None], states: Mapping[UUID, JobState]) -> None:
-        if self._watch is not None and self._watch.is_needed:
+        if self._watch is not None and self._watch.has_listeners:
             self._watch.settled(zip([finished.job for finished in group], outputs, strict=True), states)
 
 

@@ -23,7 +23,7 @@ from psycopg import AsyncConnection, Connection, errors, generators, pq
 from psycopg.adapt import Transformer
 
 from pgboss.core.query import Query, Rows
-from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
+from pgboss.drivers.psycopg.cursors import PlainContext
 from pgboss.drivers.statements import as_literal
 
 __all__ = ["KeptStatements", "rows_of"]
@@ -90,9 +90,9 @@ class KeptStatements:
             raise error
 
 
-def rows_of(cursor: AsyncPlainCursor | PlainCursor, result: Any) -> Rows:
-    """The rows of an answer, read by the rules of this cursor."""
-    reading = Transformer(cursor)
+def rows_of(connection: AsyncConnection[Any] | Connection[Any], result: Any) -> Rows:
+    """The rows of an answer, read by psycopg's own rules."""
+    reading = Transformer(PlainContext(connection))
     reading.set_pgresult(result)
     columns = tuple(result.fname(number).decode() for number in range(result.nfields))
     return Rows(columns, reading.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)

@@ -82,11 +82,11 @@ class AsyncPsycopgSession:
     async def _execute(self, statement: Statement) -> Rows:
         if isinstance(statement, Copy):
             return await self._copy(statement)
+        if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
+            result = await self._connection.wait(self._kept.run(self._connection, statement))
+            if result is not None:
+                return rows_of(self._connection, result)
         async with AsyncPlainCursor(self._connection, row_factory=tuple_row) as cursor:
-            if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
-                result = await self._connection.wait(self._kept.run(self._connection, statement))
-                if result is not None:
-                    return rows_of(cursor, result)
             await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             await self._settle_pipeline()
             values = await cursor.fetchall() if cursor.description else []
@@ -152,11 +152,11 @@ class PsycopgSession:
     def _execute(self, statement: Statement) -> Rows:
         if isinstance(statement, Copy):
             return self._copy(statement)
+        if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
+            result = self._connection.wait(self._kept.run(self._connection, statement))
+            if result is not None:
+                return rows_of(self._connection, result)
         with PlainCursor(self._connection, row_factory=tuple_row) as cursor:
-            if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
-                result = self._connection.wait(self._kept.run(self._connection, statement))
-                if result is not None:
-                    return rows_of(cursor, result)
             cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             self._settle_pipeline()
             values = cursor.fetchall() if cursor.description else []
