@@ -102,10 +102,6 @@ async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, datab
                     plan = explain(database_url, query, mode)
                     # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap,
                     # and up to PostgreSQL 16 once more.
-                    if (
-                        plan.rows > 9 * number + 100
-                        or plan.buffers > 80 * number + 2_500
-                        or "Seq Scan" in plan.paths
-                    ):
+                    if plan.rows > 9 * number + 100 or plan.buffers > 80 * number + 2_500 or "Seq Scan" in plan.paths:
                         dear.append(f"{kind}, {what}, {number}, {mode}: {plan}")
     assert not dear, "\n".join(dear)
