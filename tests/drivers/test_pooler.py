@@ -35,7 +35,7 @@ async def pooler(database_url: str) -> AsyncIterator[PgBouncer]:
         yield started
 
 
-async def send_and_work(url: str, **options: Any) -> None:
+async def send_and_work(url: str, *, express: bool = False, **options: Any) -> None:
     worked: list[Any] = []
 
     async def handler(job: Job) -> None:
@@ -47,13 +47,18 @@ async def send_and_work(url: str, **options: Any) -> None:
 
     async with PgBoss(url, **options) as boss:
         await boss.create_queue("jobs")
-        await boss.work("jobs", handler)
+        await boss.work("jobs", handler, express=express)
         await asyncio.gather(*(send(boss) for _ in range(SENDERS)))
         await eventually(lambda: len(worked) == SENDERS * SENT_BY_EACH, within=15)
 
 
 async def test_our_own_pool(pooler: PgBouncer) -> None:
     await send_and_work(pooler.dsn)
+
+
+async def test_express_workers(pooler: PgBouncer) -> None:
+    """Their transactions hold both of its server connections for a while, and everything else waits for one."""
+    await send_and_work(pooler.dsn, express=True)
 
 
 async def test_a_pool_of_asyncpgs_without_a_cache_of_statements(pooler: PgBouncer) -> None:

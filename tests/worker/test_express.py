@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from pgboss import ConfigurationError, Discard, Job, PgBoss, Snooze, ValidationError
@@ -176,6 +177,21 @@ async def test_many_jobs_and_two_workers_run_each_job_once(
     await leased.work("jobs", handler)
     await all_are(database_url, "completed", 3000)
     assert sorted(ran) == list(range(3000))
+
+
+async def test_over_a_pool_of_asyncpg(make_boss: BossFactory, database_url: str) -> None:
+    async def handler(job: Job) -> str:
+        if job.data == 3:
+            raise ValueError("no good")
+        return "done"
+
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=4) as pool:
+        boss = await make_boss(pool=pool, pool_size=None)
+        await boss.create_queue("jobs", retry_limit=0)
+        await boss.insert("jobs", [{"data": n} for n in range(50)])
+        await boss.work("jobs", handler, express=True)
+        await eventually(lambda: states(database_url) == {"completed": 49, "failed": 1})
+        await boss.stop(timeout=5)
 
 
 async def test_completed_jobs_can_leave_no_row_unless_it_is_needed(boss: PgBoss, database_url: str) -> None:
