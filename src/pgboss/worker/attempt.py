@@ -17,7 +17,7 @@ from pgboss.runtime.clock import call_later, timeout
 from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_with
 from pgboss.worker.pump import Rest
 
-__all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_of", "within"]
+__all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_of", "outcome_of_attempt", "within"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,16 @@ CallHandler: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 Settle: TypeAlias = Callable[[Job, Outcome], None]
 """Is told what became of a job."""
+
+
+async def outcome_of_attempt(definition: JobDefinition[Any, Any], job: Job) -> Outcome:
+    """Work a job with a handler that is a coroutine; also when the attempt is cancelled there is an outcome."""
+    try:
+        payload = decoded(definition, job)
+        result = await within((job,), definition.call(payload, job))
+        return Completed(output_text(definition.encode_result(result)))
+    except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
+        return outcome_of(error)
 
 
 async def attempt(definition: JobDefinition[Any, Any], jobs: Sequence[Job], call: CallHandler, settle: Settle) -> None:

@@ -40,7 +40,7 @@ from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.threads import DaemonThreads
 from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
-from pgboss.worker.attempt import CallHandler
+from pgboss.worker.attempt import CallHandler, outcome_of_attempt
 from pgboss.worker.call import Call
 from pgboss.worker.children import Children
 from pgboss.worker.express import Express
@@ -112,7 +112,12 @@ class QueueWorker:
         self._calls: set[Call] = set()
         # By the identity of the job: the same job may have come back in another claim.
         self._running: dict[int, Call] = {}
-        self._begun: Call | None = None
+        self._begun: Call | Job | None = None
+        # The calls that began as a job alone, and have waited for something since, by its identity.
+        self._grown: dict[int, Call] = {}
+        self._is_light = self._is_async and not (
+            options.is_batch or options.is_transactional or options.is_in_process or options.local_limits
+        )
         self._pump = Pump(self._take, self._call_waits, self._call_over)
         self._wakeup = Wakeup()
         self._express = self._make_express(transactions) if options.is_express else None
@@ -449,7 +454,14 @@ class QueueWorker:
     def _take(self) -> Coroutine[Any, Any, None] | None:
         """Begin the next call, if there is one that may begin."""
         waiting = self._waiting
-        if not waiting or self._stopping or self._busy >= self._concurrency:
+        if not waiting or self._stopping:
+            return None
+        if self._is_light and not (self._is_watched or self._watch.has_listeners):
+            if len(self._calls) >= self._concurrency:
+                return None
+            job = self._begun = waiting.popleft()[0]
+            return self._work_lightly(job)
+        if self._busy >= self._concurrency:
             return None
         jobs = [waiting.popleft()[0]]
         while waiting and len(jobs) < self._jobs_a_call:
@@ -458,22 +470,48 @@ class QueueWorker:
         if self.options.local_limits is not None:
             call.on_return(lambda: self._leave(jobs))
         self._progress.started()
-        self._calls.add(call)
-        for job in jobs:
-            self._running[id(job)] = call
+        self._begin(call)
         return self._work(call, jobs)
+
+    def _begin(self, call: Call) -> None:
+        self._calls.add(call)
+        for key in call.jobs:
+            self._running[key] = call
 
     def _call_waits(self, task: asyncio.Task[Any]) -> None:
         """The call that was begun last has a task from now on."""
         call = self._begun
         assert call is not None
+        if isinstance(call, Job):
+            key, call = id(call), Call([call])
+            self._grown[key] = call
+            self._begin(call)
         task.set_name(f"pgboss {self.name} {call.begun_with[0].id}")
         call.goes_on_in(task)
 
     def _call_over(self) -> None:
         """The call that was begun last is over, and never had a task."""
-        if self._begun is not None:
+        if isinstance(self._begun, Call):
             self._begun.over()
+
+    async def _work_lightly(self, job: Job) -> None:
+        """The work of most jobs: one, by a coroutine, watched by nobody.
+
+        Most end without waiting for anything. Nobody could have seen them run, and so nothing is noted about them.
+        """
+        began = monotonic()
+        self._progress.started()
+        outcome = await outcome_of_attempt(self._handling.definition, job)
+        seconds = monotonic() - began
+        self._pace.observe(seconds)
+        self._progress.ended(seconds)
+        call = self._grown.pop(id(job), None) if self._grown else None
+        if call is None:
+            self._put(job, outcome, seconds)
+        else:
+            self._settle(call, job, outcome)
+            self._calls.discard(call)
+        self.slot_freed()
 
     async def _work(self, call: Call, jobs: list[Job]) -> None:
         began = call.began
