@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from pgboss import ConfigurationError, ConflictError, QueueNotFoundError, ValidationError
+from pgboss import ConfigurationError, ConflictError, PayloadError, QueueNotFoundError, ValidationError
 from support.postgres import sql, sql_value
 
 if TYPE_CHECKING:
@@ -182,6 +182,11 @@ async def test_a_refusal_leaves_the_callers_transaction_usable(driver: Driver, d
             await driver.call_in(connection, "update_queue", "jobs", dead_letter="nowhere")
         with pytest.raises(ValidationError):
             await driver.call_in(connection, "send", "jobs", retry_limit=-1)
+        # Found when the copying has begun.
+        with pytest.raises(PayloadError, match="cannot be stored as JSON"):
+            await driver.call_in(
+                connection, "insert", "jobs", [{"data": n} for n in range(1000)] + [{"data": object()}]
+            )
         await driver.call_in(connection, "send", "jobs")
         await driver.commit(connection)
     assert (count(database_url), count(database_url, "queue")) == (1, 1)

@@ -7,7 +7,7 @@ connection or inside the caller's transaction, and is tested with plain lists. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -71,14 +71,14 @@ class Copy:
         schema: the schema's name, as the catalog holds it.
         table: the table's name, as the catalog holds it.
         columns: what the fields of a line are.
-        blocks: whole lines in UTF-8, in pieces of any size.
+        blocks: whole lines in UTF-8, in pieces of any size; read once, while the server takes them in.
         guarded: as with :class:`Query`.
     """
 
     schema: str
     table: str
     columns: tuple[str, ...]
-    blocks: Sequence[bytes]
+    blocks: Iterable[bytes]
     guarded: bool = False
 
     @property

@@ -9,11 +9,11 @@ Whatever does not fit goes the way of the INSERT, also when that turns out late:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 from pgboss.core.checks import UNSET
@@ -24,31 +24,38 @@ from pgboss.core.options import SendOptions, start_after_text
 from pgboss.core.query import Copy, Rows, Steps, atomic
 from pgboss.core.sqlstate import FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION
 from pgboss.core.wire import JSON, dumps
-from pgboss.errors import DatabaseError
+from pgboss.errors import DatabaseError, PayloadError
 from pgboss.sql import copying as sql
 from pgboss.sql.insert import FROM_QUEUE
 
-__all__ = ["LEAST_JOBS", "Copied", "JobToCopy", "can_be_copied", "copy"]
+__all__ = ["LEAST_JOBS", "Copied", "DataText", "can_be_copied", "copy"]
 
 LEAST_JOBS = 500
 """For fewer the round trips of a transaction cost more than COPY saves."""
 
-LINES_A_BLOCK = 1000
+LINES_A_BLOCK = 200
+"""The server reads one while the next is made."""
 
 # The policies that allow any number of queued jobs.
 _FREE_POLICIES: Final = frozenset({"standard", "singleton", "key_strict_fifo"})
 _ALWAYS: Final = ("id", "data", "name", "policy", "created_on", "start_after", "keep_until", *FROM_QUEUE)
 _SOMETIMES: Final = ("priority", "singleton_key", "group_id", "group_tier")
 _NO_VALUE: Final = r"\N"
+NO_LINE: Final = b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class JobToCopy:
-    """A checked job: its data as JSON text, which is ``None`` for SQL NULL, and its options."""
+class Created(Protocol):
+    """A checked job."""
 
-    data: JSON
-    data_json: str | None
-    options: SendOptions
+    @property
+    def data(self) -> JSON: ...
+
+    @property
+    def options(self) -> SendOptions: ...
+
+
+DataText: TypeAlias = Callable[[JSON], str | None]
+"""Makes JSON text of a job's data; ``None`` is SQL NULL. It may refuse them, and then nothing is created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +81,12 @@ def can_be_copied(options: SendOptions) -> bool:
 
 
 @atomic
-def copy(schema: SchemaName, name: str, jobs: Sequence[JobToCopy]) -> Steps[Rows]:
+def copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataText) -> Steps[Rows]:
     """Create jobs, all of them or none; the answer's only value is a :class:`Copied`."""
-    return Rows(values=[((yield from _copy(schema, name, jobs)),)])
+    return Rows(values=[((yield from _copy(schema, name, jobs, text_of)),)])
 
 
-def _copy(schema: SchemaName, name: str, jobs: Sequence[JobToCopy]) -> Steps[Copied]:
+def _copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataText) -> Steps[Copied]:
     # Most jobs share the options of all that have none: by identity, which is cheaper to tell than equality.
     each = list({id(job.options): job.options for job in jobs}.values())
     lost = sorted({options.dead_letter for options in each if isinstance(options.dead_letter, str)})
@@ -99,8 +106,10 @@ def _copy(schema: SchemaName, name: str, jobs: Sequence[JobToCopy]) -> Steps[Cop
         return Copied(None)
     ids = ordered_ids(len(jobs), lines.now)
     try:
-        yield Copy(schema.catalog_name, "job", lines.columns, list(lines.blocks(ids, jobs)), guarded=True)
+        yield Copy(schema.catalog_name, "job", lines.columns, lines.blocks(ids, jobs, text_of), guarded=True)
     except DatabaseError as error:
+        if lines.refusal is not None:
+            raise lines.refusal from None
         if error.sqlstate in (FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION):
             return Copied(None)
         raise
@@ -120,6 +129,8 @@ class _Lines:
     def __init__(self, schema: SchemaName, name: str, queue: Mapping[str, Any], each: Sequence[SendOptions]) -> None:
         self.now: datetime = queue["now"].astimezone(UTC)
         self.is_any_due = False
+        self.refusal: Exception | None = None
+        """Why a job cannot be written."""
         given = {column_of(option) for options in each for option in options.given()}
         self._optional = tuple(column for column in _SOMETIMES if column in given)
         around = creation.get()
@@ -128,11 +139,19 @@ class _Lines:
         self.columns = (*_ALWAYS, *self._optional, *(("trace_context",) if traced else ()))
         self._ends = {id(options): self._end(name, queue, options) for options in each}
 
-    def blocks(self, ids: Sequence[str], jobs: Sequence[JobToCopy]) -> Iterator[bytes]:
+    def blocks(self, ids: Sequence[str], jobs: Sequence[Created], text_of: DataText) -> Iterator[bytes]:
         ends = self._ends
-        for start in range(0, len(jobs), LINES_A_BLOCK):
-            part = zip(ids[start : start + LINES_A_BLOCK], jobs[start : start + LINES_A_BLOCK], strict=True)
-            yield "".join([f"{key}\t{_field(job.data_json)}{ends[id(job.options)]}" for key, job in part]).encode()
+        try:
+            for start in range(0, len(jobs), LINES_A_BLOCK):
+                part = zip(ids[start : start + LINES_A_BLOCK], jobs[start : start + LINES_A_BLOCK], strict=True)
+                yield "".join(
+                    [f"{key}\t{_field(text_of(job.data))}{ends[id(job.options)]}" for key, job in part]
+                ).encode()
+        except PayloadError as error:
+            # Each driver would take an error of ours in its own way. Of a line that is none, the server makes an error
+            # like any other, which undoes what was copied.
+            self.refusal = error
+            yield NO_LINE
 
     def _end(self, name: str, queue: Mapping[str, Any], options: SendOptions) -> str:
         """The line from the third field on."""
@@ -171,7 +190,7 @@ def _escaped(text: str) -> str:
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _report(name: str, ids: Sequence[str], jobs: Sequence[JobToCopy]) -> None:
+def _report(name: str, ids: Sequence[str], jobs: Sequence[Created]) -> None:
     on_created = creation.get().on_created
     if on_created is not None:
         for id, job in zip(ids, jobs, strict=True):

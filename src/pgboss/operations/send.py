@@ -133,9 +133,15 @@ def _copied(
     schema: SchemaName, name: str, new: Sequence[NewJob[Any]], max_payload_bytes: int
 ) -> Steps[Sequence[str] | None]:
     """Create jobs by COPY; ``None`` where that is not possible. Raises as :func:`create`."""
-    jobs = [_to_copy(job, max_payload_bytes) for job in new]
+
+    def text_of(data: JSON) -> str | None:
+        text = None if data is None else dumps(data)
+        if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
+            refuse_large(data, max_payload_bytes)
+        return text
+
     try:
-        rows = yield from through_changes(lambda: _just(copying.copy(schema, name, jobs)))
+        rows = yield from through_changes(lambda: _just(copying.copy(schema, name, new, text_of)))
     except DatabaseError as error:
         raise _explained(error, name) from error
     copied: copying.Copied = rows.scalar()
@@ -146,13 +152,6 @@ def _copied(
     if copied.keyless:
         raise key_needed(name)
     return copied.ids
-
-
-def _to_copy(job: NewJob[Any], max_payload_bytes: int) -> copying.JobToCopy:
-    text = None if job.data is None else dumps(job.data)
-    if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
-        refuse_large(job.data, max_payload_bytes)
-    return copying.JobToCopy(job.data, text, job.options)
 
 
 def incoming(data: JSON, options: SendOptions | UpdateOptions, *, past_is_now: bool) -> dict[str, JSON]:
