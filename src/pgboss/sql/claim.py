@@ -336,4 +336,5 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
          WHERE due.start_after IS NOT NULL
         """,
         tuple(names),
+        is_repeated=True,
     )
