@@ -67,6 +67,11 @@ async def nodes_own(payload: dict[str, Any], job: Job) -> None:
     await asyncio.sleep(payload["seconds"])
 
 
+@jobs.job("nothing")
+async def nothing(payload: dict[str, Any]) -> None:
+    """With our defaults in everything."""
+
+
 if __name__ == "__main__":
     run_worker(
         jobs,
