@@ -113,6 +113,7 @@ class QueueWorker:
         # By the identity of the job: the same job may have come back in another claim.
         self._running: dict[int, Call] = {}
         self._begun: Call | Job | None = None
+        self._began_at = 0.0
         # The calls that began as a job alone, and have waited for something since, by its identity.
         self._grown: dict[int, Call] = {}
         self._is_light = self._is_async and not (
@@ -460,7 +461,8 @@ class QueueWorker:
             if len(self._calls) >= self._concurrency:
                 return None
             job = self._begun = waiting.popleft()[0]
-            return self._work_lightly(job)
+            began = self._began_at = monotonic()
+            return self._work_lightly(job, began)
         if self._busy >= self._concurrency:
             return None
         jobs = [waiting.popleft()[0]]
@@ -484,6 +486,7 @@ class QueueWorker:
         assert call is not None
         if isinstance(call, Job):
             key, call = id(call), Call([call])
+            call.began = self._began_at
             self._grown[key] = call
             self._begin(call)
         task.set_name(f"pgboss {self.name} {call.begun_with[0].id}")
@@ -494,12 +497,11 @@ class QueueWorker:
         if isinstance(self._begun, Call):
             self._begun.over()
 
-    async def _work_lightly(self, job: Job) -> None:
+    async def _work_lightly(self, job: Job, began: float) -> None:
         """The work of most jobs: one, by a coroutine, watched by nobody.
 
         Most end without waiting for anything. Nobody could have seen them run, and so nothing is noted about them.
         """
-        began = monotonic()
         self._progress.started()
         outcome = await outcome_of_attempt(self._handling.definition, job)
         seconds = monotonic() - began
