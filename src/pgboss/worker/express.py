@@ -31,7 +31,7 @@ from pgboss.operations import express as operations
 from pgboss.operations.queues import find_queue
 from pgboss.runtime.wakeup import Wakeup
 from pgboss.worker.heart import Heart
-from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, Outcome
+from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, Outcome, Over
 from pgboss.worker.settler import Settler
 
 __all__ = ["Express"]
@@ -128,7 +128,7 @@ class Express:
     def put(self, job: Job, outcome: Outcome, duration_seconds: float | None = None) -> None:
         """Have an outcome written: with its batch, or by the settler if the job is leased."""
         batch = self._batches.pop(id(job), None)
-        if batch is None or not isinstance(outcome, Completed | Failed | GivenBack):
+        if batch is None or isinstance(outcome, Over):
             self._settler.put(job, outcome, duration_seconds)
         else:
             batch.put(Finished(job, outcome, duration_seconds))
@@ -322,12 +322,18 @@ class _Ending:
     def __init__(self, batch: _Batch) -> None:
         self.batch = batch
         self.running = list(batch.open.values())
-        self.completed: list[Any] = [each for each in batch.finished if isinstance(each.outcome, Completed)]
-        self.failed: list[Any] = [each for each in batch.finished if isinstance(each.outcome, Failed)]
-        # One that is given back without a delay is as it was.
-        self.postponed: list[Any] = [
-            each for each in batch.finished if isinstance(each.outcome, GivenBack) and each.outcome.delay_seconds > 0
-        ]
+        self.completed: list[Any] = []
+        self.failed: list[Any] = []
+        self.postponed: list[Any] = []
+        for each in batch.finished:
+            match each.outcome:
+                case Completed():
+                    self.completed.append(each)
+                case Failed():
+                    self.failed.append(each)
+                # One that is given back without a delay is as it was.
+                case GivenBack(delay_seconds) if delay_seconds > 0:
+                    self.postponed.append(each)
         self.left: list[Finished] = []
         """What the settler is to write, once it is active."""
         self.kept: dict[Any, bool] = {}

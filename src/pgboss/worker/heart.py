@@ -23,8 +23,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
-from uuid import UUID
 
 from pgboss.core.job import Job
 from pgboss.core.names import SchemaName
@@ -69,7 +69,9 @@ class Heart:
         self._schema = schema
         self._on_lost = on_lost
         self._on_error = on_error
-        self._leases: dict[UUID, _Lease] = {}
+        # By the number of the job's id: ids themselves take long to hash, and this is done for every job.
+        self._leases: dict[int, _Lease] = {}
+        self._wakes_at = inf
         self._changed = threading.Condition()
         self._beating = threading.Lock()
         self._stopping = False
@@ -86,7 +88,7 @@ class Heart:
         every = {job.heartbeat_seconds for job in jobs} - {None}
         refresh = {seconds: _refresh(seconds, refresh_seconds) for seconds in every if seconds is not None}
         leased = {
-            job.id: _Lease(job, job.heartbeat_seconds, claimed_at, refresh[job.heartbeat_seconds])
+            job.id.int: _Lease(job, job.heartbeat_seconds, claimed_at, refresh[job.heartbeat_seconds])
             for job in jobs
             if job.heartbeat_seconds is not None
         }
@@ -97,16 +99,17 @@ class Heart:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._beat_until_stopped, name="pgboss-heart", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if claimed_at + min(refresh.values()) < self._wakes_at:
+                self._changed.notify()
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Stop keeping the leases of jobs that are settled."""
         with self._changed:
             for job in jobs:
-                lease = self._leases.get(job.id)
+                lease = self._leases.get(job.id.int)
                 # A job that came back to us meanwhile has a lease of its own.
                 if lease is not None and lease.job.started_on == job.started_on:
-                    del self._leases[job.id]
+                    del self._leases[job.id.int]
 
     @property
     def holds_any(self) -> bool:
@@ -152,6 +155,7 @@ class Heart:
                 pause = self._pause()
                 if pause is not None and pause <= 0:
                     return True
+                self._wakes_at = inf if pause is None else monotonic() + pause
                 self._changed.wait(pause)
             return False
 
@@ -191,14 +195,14 @@ class Heart:
         return min(LONGEST_BEAT_SECONDS, min(lease.seconds for lease in beaten) / BEATS_A_LEASE)
 
     def _is_held(self, lease: _Lease) -> bool:
-        return self._leases.get(lease.job.id) is lease
+        return self._leases.get(lease.job.id.int) is lease
 
     def _drop(self, leases: list[_Lease], reason: str) -> None:
         """Give leases up, holding the lock."""
         if not leases:
             return
         for lease in leases:
-            del self._leases[lease.job.id]
+            del self._leases[lease.job.id.int]
             logger.warning(
                 "the lease of job %s of queue %s is lost: %s",
                 lease.job.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from pgboss.core.job import JobState
@@ -28,8 +28,9 @@ class Verdicts:
         """With those that were completed go whether other jobs wait for them."""
         _report_lost(group, kept)
         _report_completed(group, kept)
-        outputs = [finished.outcome.output if isinstance(finished.outcome, Completed) else None for finished in group]
-        self._told(group, outputs, dict.fromkeys(kept, "completed"))
+        if self._has_listeners:
+            outputs = [each.outcome.output if isinstance(each.outcome, Completed) else None for each in group]
+            self._told(group, outputs, dict.fromkeys(kept, "completed"))
         if any(kept.values()):
             self._on_parents_completed(group[0].job.name)
 
@@ -37,21 +38,28 @@ class Verdicts:
         """With those that failed goes the state they are in now."""
         _report_lost(group, states)
         _report_failures(group, states)
-        outputs = [finished.outcome.output if isinstance(finished.outcome, Failed) else None for finished in group]
-        self._told(group, outputs, states)
+        if self._has_listeners:
+            outputs = [each.outcome.output if isinstance(each.outcome, Failed) else None for each in group]
+            self._told(group, outputs, states)
 
     def given_back(self, group: Sequence[Finished], ids: Iterable[UUID]) -> None:
-        self._told(group, [None] * len(group), dict.fromkeys(ids, "created"))
+        if self._has_listeners:
+            self._told(group, [None] * len(group), dict.fromkeys(ids, "created"))
+
+    @property
+    def _has_listeners(self) -> bool:
+        return self._watch is not None and self._watch.has_listeners
 
     def _told(self, group: Sequence[Finished], outputs: Sequence[str | None], states: Mapping[UUID, JobState]) -> None:
-        if self._watch is not None and self._watch.has_listeners:
-            self._watch.settled(zip([finished.job for finished in group], outputs, strict=True), states)
+        assert self._watch is not None
+        self._watch.settled(zip([finished.job for finished in group], outputs, strict=True), states)
 
 
-def _report_lost(group: Sequence[Finished], kept: Iterable[UUID]) -> None:
-    still = set(kept)
-    if len(still) == len(group):
+def _report_lost(group: Sequence[Finished], kept: Collection[UUID]) -> None:
+    # Ids take long to hash, and nearly always all are there.
+    if len(kept) == len(group):
         return
+    still = set(kept)
     for finished in group:
         if finished.job.id not in still:
             logger.warning(
