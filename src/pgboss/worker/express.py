@@ -25,7 +25,7 @@ from pgboss.core.options import FetchOptions
 from pgboss.core.queue import QueueCatalog, QueueRef
 from pgboss.core.work_options import WorkOptions
 from pgboss.drivers.runner import AsyncSession, Run, arun
-from pgboss.drivers.transactions import CommitUnknown, Transactions
+from pgboss.drivers.transactions import Transactions
 from pgboss.errors import ConfigurationError, DatabaseError, DatabaseUnavailableError
 from pgboss.operations import express as operations
 from pgboss.operations.queues import find_queue
@@ -147,7 +147,14 @@ class Express:
         )
         self._tasks.add(serving)
         serving.add_done_callback(self._tasks.discard)
-        return await claimed
+        try:
+            return await claimed
+        except asyncio.CancelledError:
+            if not claimed.cancelled() and claimed.exception() is None:
+                # Nobody will begin them any more.
+                for job in claimed.result():
+                    self.put(job, GivenBack())
+            raise
 
     async def _must_lease(self) -> bool:
         if monotonic() >= self._recover_at:
@@ -183,6 +190,7 @@ class Express:
         self, lane: int, options: FetchOptions, frontier: Frontier | None, claimed: asyncio.Future[list[Job]]
     ) -> None:
         batch: _Batch | None = None
+        is_handed_out = False
         try:
             async with self._transactions.transaction() as opened:
                 began = monotonic()
@@ -196,18 +204,17 @@ class Express:
                     return
                 self._batches.update(dict.fromkeys(batch.open, batch))
                 claimed.set_result(jobs)
+                is_handed_out = True
                 await batch.over(self._options.express_limit - (monotonic() - began))
                 self._take_back_from(batch)
                 ending = _Ending(batch)
                 await self._write(opened.session, ending)
             self._told(ending)
-        except CommitUnknown as error:
-            lane = await self._lost(batch, error)
-        except Exception as error:  # noqa: BLE001  whoever waits for the claim is told; a later one concerns the batch
+        except Exception as error:  # noqa: BLE001  whoever waits for the claim is told; later ones concern the batch
             if not claimed.done():
                 claimed.set_exception(error)
-            elif batch is not None:
-                lane = await self._lost(batch, error)
+            if batch is not None:
+                lane = await self._lost(batch, error) if is_handed_out else await self._hold_only(lane, [])
         finally:
             if not claimed.done():
                 claimed.set_result([])
@@ -291,29 +298,35 @@ class Express:
         for job in self._take_back(list(batch.open.values())):
             del batch.open[id(job)], self._batches[id(job)]
 
-    async def _lost(self, batch: _Batch | None, error: BaseException) -> int:
+    async def _lost(self, batch: _Batch, error: BaseException) -> int:
         """Nothing of a batch was written, or nobody knows; returns the lane that takes the place of its own."""
-        if batch is not None:
-            self._take_back_from(batch)
-            begun = [*batch.open.values(), *(each.job for each in batch.finished)]
-            for job in batch.open.values():
-                self._batches.pop(id(job), None)
-                self._lose(job)
-            logger.warning(
-                "the transaction was lost in which %d jobs of queue %s were worked; their results were dropped, and "
-                "they are free to run again: %s",
-                len(begun),
-                self._name,
-                error,
-                extra={"queue": self._name},
-            )
-            # Those that have not begun are no suspects; where this cannot be said, they count as the others.
-            try:
-                await self._run(operations.hold(self._catalog().schema, batch.lane, self._name, begun))
-            except DatabaseError as reason:
-                logger.debug("lane %d of queue %s was not corrected: %s", batch.lane, self._name, reason)
+        self._take_back_from(batch)
+        begun = [*batch.open.values(), *(each.job for each in batch.finished)]
+        for job in batch.open.values():
+            self._batches.pop(id(job), None)
+            self._lose(job)
+        logger.warning(
+            "the transaction was lost in which %d jobs of queue %s were worked; their results were dropped, and they "
+            "are free to run again: %s",
+            len(begun),
+            self._name,
+            error,
+            extra={"queue": self._name},
+        )
         self._recover_at = 0.0
-        return _new_lane()
+        return await self._hold_only(batch.lane, begun)
+
+    async def _hold_only(self, lane: int, begun: Sequence[Job]) -> int:
+        """Say which jobs of a lane whose transaction was lost had begun; returns the lane to go on with.
+
+        Where this cannot be said, all of them count as begun.
+        """
+        try:
+            await self._run(operations.hold(self._catalog().schema, lane, self._name, begun))
+        except DatabaseError as reason:
+            logger.debug("lane %d of queue %s was not corrected: %s", lane, self._name, reason)
+            return _new_lane()
+        return _new_lane() if begun else lane
 
 
 class _Ending:
