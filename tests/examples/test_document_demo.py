@@ -77,6 +77,7 @@ def test_all_documents_go_all_the_way(environment: dict[str, str], tmp_path: Pat
     ]
 
 
+@pytest.mark.prove
 def test_another_run_replaces_the_last_one_and_can_be_asked(
     environment: dict[str, str], tmp_path: Path, folder: Path, database_url: str
 ) -> None:
@@ -95,6 +96,7 @@ def test_asking_before_the_first_run_says_so(environment: dict[str, str], tmp_pa
     assert (asked.returncode, asked.stdout) == (1, "There are no documents yet: run the demo first.\n")
 
 
+@pytest.mark.prove
 def test_what_goes_otherwise_than_expected_is_told_and_shows_in_the_exit_code(
     environment: dict[str, str], tmp_path: Path, folder: Path
 ) -> None:
@@ -150,6 +152,7 @@ def test_ctrl_c_stops_cleanly(environment: dict[str, str], tmp_path: Path, datab
     assert not sql_value(database_url, running)
 
 
+@pytest.mark.prove
 def test_keep_leaves_the_database_to_look_around_until_ctrl_c(
     environment: dict[str, str], tmp_path: Path, folder: Path
 ) -> None:

@@ -74,7 +74,10 @@ def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("partition", [False, True], ids=["shared table", "partition"])
+@pytest.mark.parametrize(
+    "partition",
+    [pytest.param(False, id="shared table"), pytest.param(True, id="partition", marks=pytest.mark.prove)],
+)
 async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, database_url: str, partition: bool) -> None:
     await boss.create_queue("jobs", partition=partition)
     queue = reference(database_url, "jobs")
