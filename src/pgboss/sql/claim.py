@@ -42,6 +42,9 @@ FIRST_OF_A_KEY = "key_strict_fifo"
 MANY_KEYS = "(100 + 10 * $2::bigint)"
 """So many keys with due jobs that a walk will soon meet enough that are the first of theirs."""
 
+RETRIES = "CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END"
+"""A job that was started before counts a retry."""
+
 URGENCY = "n.priority DESC, n.created_on, n.id"
 
 
@@ -83,7 +86,7 @@ def claim(
     if is_traced:
         columns = traced(columns, queue.schema, "j")
     choice, chosen = _choice(queue.policy, has_groups=groups is not None)
-    leased = _leased(lease_seconds, parameters)
+    lease = leased(lease_seconds, parameters)
     return Query(
         f"""
         WITH {"RECURSIVE " if is_ordered else ""}{"".join(lookups)}next AS MATERIALIZED ({find}
@@ -91,8 +94,8 @@ def claim(
         UPDATE {queue.table} j
            SET state = 'active',
                started_on = {queue.now},
-               heartbeat_on = {queue.now},{leased}
-               retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
+               heartbeat_on = {queue.now},{lease}
+               retry_count = {RETRIES}
          WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT id FROM {chosen}))
         RETURNING {columns}
         """,
@@ -188,7 +191,8 @@ def placeholder(parameters: list[Parameter], value: Parameter) -> str:
     return f"${len(parameters)}"
 
 
-def _leased(lease_seconds: int | None, parameters: list[Parameter]) -> str:
+def leased(lease_seconds: int | None, parameters: list[Parameter]) -> str:
+    """The part of a SET that gives a heartbeat to jobs without one, where it is given itself."""
     if lease_seconds is None:
         return ""
     seconds = placeholder(parameters, lease_seconds)

@@ -24,13 +24,11 @@ from pgboss.core.names import SchemaName
 from pgboss.core.options import FetchOptions
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
-from pgboss.sql.claim import placeholder, priority_range, walk, walk_behind
-from pgboss.sql.settle import IDS
+from pgboss.sql.claim import RETRIES, leased, placeholder, priority_range, walk, walk_behind
+from pgboss.sql.settle import IDS, settled_of
 
 TABLE = "py_express"
 
-# What a claim makes of the row as it was.
-_RETRIES = "CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END"
 # Said in a way that no index answers: the way is the primary key.
 _IS_QUEUED = "(j.state < 'active') IS TRUE"
 # What must be kept of a completed job: others wait for it, or its throttle looks for it.
@@ -68,7 +66,7 @@ def lock(
     batch_size = 1 if options.batch_size is UNSET else options.batch_size
     parameters: list[Parameter] = [queue.name, batch_size, lane]
     active = {
-        "retry_count": f"{_RETRIES} AS retry_count",
+        "retry_count": f"{RETRIES} AS retry_count",
         "started_on": f"{queue.now} AS started_on",
         "heartbeat_on": f"{queue.now} AS heartbeat_on",
         "state": "'active'::text AS state",
@@ -135,7 +133,7 @@ def complete_each(
     Returns what :func:`pgboss.sql.settle.complete_each` does. With ``delete`` only those are kept that are needed.
     """
     parameters: list[Parameter] = [queue.name, list(ids), list(outputs), started_on, lane]
-    leased = _leased(parameters, lease_seconds)
+    lease = leased(lease_seconds, parameters)
     gone = f"""gone AS (
             DELETE FROM {queue.table} j
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND {_IS_QUEUED} AND NOT {_IS_NEEDED}
@@ -148,7 +146,8 @@ def complete_each(
         ), {gone if delete else ""}done AS (
             UPDATE {queue.table} j
                SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb,
-                   started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,{leased} retry_count = {_RETRIES}
+                   started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,{lease}
+                   retry_count = {RETRIES}
               FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id AND {_IS_QUEUED}
                    {f"AND {_IS_NEEDED}" if delete else ""}
@@ -156,10 +155,7 @@ def complete_each(
         ), over AS (
             SELECT * FROM done {"UNION ALL SELECT * FROM gone" if delete else ""}
         )
-        SELECT count(*)::int AS settled,
-               array_agg(id) FILTER (WHERE blocking) AS parents,
-               CASE WHEN count(*) < cardinality($2::uuid[]) THEN array_agg(id) END AS kept
-          FROM over
+        {settled_of("over")}
         """,
         tuple(parameters),
         guarded=True,
@@ -169,12 +165,12 @@ def complete_each(
 def activate(queue: QueueRef, ids: Sequence[UUID], started_on: datetime, *, lease_seconds: int | None = None) -> Query:
     """Queued jobs become active, as if they had been claimed at ``started_on``."""
     parameters: list[Parameter] = [queue.name, list(ids), started_on]
-    leased = _leased(parameters, lease_seconds)
+    lease = leased(lease_seconds, parameters)
     return Query(
         f"""
         UPDATE {queue.table} j
-           SET state = 'active', started_on = $3::timestamptz, heartbeat_on = {queue.now},{leased}
-               retry_count = {_RETRIES}
+           SET state = 'active', started_on = $3::timestamptz, heartbeat_on = {queue.now},{lease}
+               retry_count = {RETRIES}
          WHERE j.name = $1::text AND j.id = ANY({IDS}) AND {_IS_QUEUED}
         """,
         tuple(parameters),
@@ -220,9 +216,9 @@ def count_lost(queue: QueueRef, ids: Sequence[UUID], begun_on: datetime) -> Quer
         f"""
         WITH counted AS (
             UPDATE {queue.table} j
-               SET retry_count = {_RETRIES},
+               SET retry_count = {RETRIES},
                    started_on = $3::timestamptz,
-                   state = CASE WHEN {_RETRIES} >= j.retry_limit THEN 'active' ELSE j.state END
+                   state = CASE WHEN {RETRIES} >= j.retry_limit THEN 'active' ELSE j.state END
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND {_IS_QUEUED}
                AND (j.started_on IS NULL OR j.started_on < $3::timestamptz)
             RETURNING j.id, j.retry_count, j.started_on, j.state
@@ -250,10 +246,3 @@ def clear(queue: QueueRef) -> Query:
 def has_suspects(schema: SchemaName, name: str) -> Query:
     """Whether a queue has any."""
     return Query(f"SELECT EXISTS (SELECT FROM {schema.table(TABLE)} WHERE name = $1::text AND is_suspect)", (name,))
-
-
-def _leased(parameters: list[Parameter], lease_seconds: int | None) -> str:
-    if lease_seconds is None:
-        return ""
-    lease = placeholder(parameters, lease_seconds)
-    return f" heartbeat_seconds = COALESCE(j.heartbeat_seconds, {lease}::int),"

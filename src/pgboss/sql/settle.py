@@ -78,14 +78,19 @@ def complete_each(queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequ
              WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
             RETURNING j.id, j.blocking
         )
-        SELECT count(*)::int AS settled,
-               array_agg(id) FILTER (WHERE blocking) AS parents,
-               CASE WHEN count(*) < cardinality($2::uuid[]) THEN array_agg(id) END AS kept
-          FROM done
+        {settled_of("done")}
         """,
         (*attempt_arrays(queue, attempts), list(outputs)),
         is_repeated=True,
     )
+
+
+def settled_of(completed: str) -> str:
+    """What :func:`complete_each` returns, of a CTE with the id of each completed job and whether it is blocking."""
+    return f"""SELECT count(*)::int AS settled,
+               array_agg(id) FILTER (WHERE blocking) AS parents,
+               CASE WHEN count(*) < cardinality($2::uuid[]) THEN array_agg(id) END AS kept
+          FROM {completed}"""
 
 
 def cancel(queue: QueueRef, attempts: Sequence[OneAttempt]) -> Query:

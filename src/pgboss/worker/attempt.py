@@ -29,26 +29,19 @@ Settle: TypeAlias = Callable[[Job, Outcome], None]
 """Is told what became of a job."""
 
 
-async def outcome_of_attempt(definition: JobDefinition[Any, Any], job: Job) -> Outcome:
-    """Work a job with a handler that is a coroutine; also when the attempt is cancelled there is an outcome."""
+async def attempt(definition: JobDefinition[Any, Any], jobs: Sequence[Job], call: CallHandler, settle: Settle) -> None:
+    """Work the only one of the jobs and settle it, also when the attempt is cancelled, by whomever."""
+    settle(jobs[0], await outcome_of_attempt(definition, jobs[0], call))
+
+
+async def outcome_of_attempt(definition: JobDefinition[Any, Any], job: Job, call: CallHandler) -> Outcome:
+    """Work a job; also when the attempt is cancelled there is an outcome."""
     try:
         payload = decoded(definition, job)
-        result = await within((job,), definition.call(payload, job))
+        result = await within((job,), call(lambda: definition.call(payload, job)))
         return Completed(output_text(definition.encode_result(result)))
     except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
         return outcome_of(error)
-
-
-async def attempt(definition: JobDefinition[Any, Any], jobs: Sequence[Job], call: CallHandler, settle: Settle) -> None:
-    """Work the only one of the jobs and settle it, also when the attempt is cancelled, by whomever."""
-    job = jobs[0]
-    try:
-        payload = decoded(definition, job)
-        result = await within(jobs, call(lambda: definition.call(payload, job)))
-        outcome: Outcome = Completed(output_text(definition.encode_result(result)))
-    except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
-        outcome = outcome_of(error)
-    settle(job, outcome)
 
 
 class UnreadableJob(Exception):  # noqa: N818  it carries the error

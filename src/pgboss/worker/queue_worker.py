@@ -503,7 +503,7 @@ class QueueWorker:
         Most end without waiting for anything. Nobody could have seen them run, and so nothing is noted about them.
         """
         self._progress.started()
-        outcome = await outcome_of_attempt(self._handling.definition, job)
+        outcome = await outcome_of_attempt(self._handling.definition, job, _call_in_loop)
         seconds = monotonic() - began
         self._pace.observe(seconds)
         self._progress.ended(seconds)

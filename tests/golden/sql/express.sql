@@ -6,7 +6,8 @@ UPDATE "pgboss"."job_common" j
 
 -- activate: with everything
 UPDATE "pgboss"."job_common" j
-   SET state = 'active', started_on = $3::timestamptz, heartbeat_on = "pgboss".job_now(), heartbeat_seconds = COALESCE(j.heartbeat_seconds, $4::int),
+   SET state = 'active', started_on = $3::timestamptz, heartbeat_on = "pgboss".job_now(),
+       heartbeat_seconds = COALESCE(j.heartbeat_seconds, $4::int),
        retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
  WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND (j.state < 'active') IS TRUE
 
@@ -23,7 +24,8 @@ WITH let_go AS (
 ), done AS (
     UPDATE "pgboss"."job_common" j
        SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb,
-           started_on = $4::timestamptz, heartbeat_on = $4::timestamptz, retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
+           started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
+           retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
       FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND (j.state < 'active') IS TRUE
 
@@ -46,7 +48,9 @@ WITH let_go AS (
 ), done AS (
     UPDATE "pgboss"."job_common" j
        SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb,
-           started_on = $4::timestamptz, heartbeat_on = $4::timestamptz, heartbeat_seconds = COALESCE(j.heartbeat_seconds, $6::int), retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
+           started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
+       heartbeat_seconds = COALESCE(j.heartbeat_seconds, $6::int),
+           retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
       FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND (j.state < 'active') IS TRUE
            AND (j.blocking OR j.singleton_on IS NOT NULL)

@@ -1,7 +1,7 @@
 """psycopg 3, the default driver: its pools, the caller's connections, and a connection that listens.
 
 Statements are not prepared by name, so they are safe behind a pooler that hands every transaction another server
-connection; ``kept`` says which one is, and why that is safe, too.
+connection; ``kept`` says which ones are, and why that is safe, too.
 """
 
 from pgboss.drivers.psycopg.conninfo import named, place, read_conninfo, with_setting
