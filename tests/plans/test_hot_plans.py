@@ -105,6 +105,33 @@ async def test_no_statement_reads_much_more_than_it_is_about(boss: PgBoss, datab
                     plan = explain(database_url, query, mode)
                     # Three looks at each row at most; where one is by bitmap, it counts for the index and for the heap,
                     # and up to PostgreSQL 16 once more.
-                    if plan.rows > 9 * number + 100 or plan.buffers > 80 * number + 2_500 or "Seq Scan" in plan.paths:
+                    reads_much = plan.rows > 9 * number + 100 or plan.buffers > 80 * number + 2_500
+                    if reads_much or plan.compared > 2 * number or "Seq Scan" in plan.paths:
                         dear.append(f"{kind}, {what}, {number}, {mode}: {plan}")
+    assert not dear, "\n".join(dear)
+
+
+@pytest.mark.parametrize("mode", get_args(PlanMode))
+async def test_settling_many_compares_no_job_with_each_of_them_whatever_was_analysed(
+    boss: PgBoss, database_url: str, mode: PlanMode
+) -> None:
+    await boss.create_queue("jobs")
+    queue = reference(database_url, "jobs")
+    sql(database_url, express.create_table(SCHEMA).sql)
+    with big_table(database_url, "jobs", (20_000, {})) as kinds:
+        dear = []
+        # When it was analysed no job was active.
+        for kind in kinds:
+            changed = sql(
+                database_url,
+                "UPDATE pgboss.job SET state = 'active', started_on = now(), heartbeat_on = now() WHERE id IN "
+                "(SELECT id FROM pgboss.job WHERE state = 'created' LIMIT 1000) RETURNING id, retry_count, started_on",
+            )
+            attempts = [Attempt(row["id"], row["retry_count"], row["started_on"]) for row in changed]
+            waiting = sql(database_url, "SELECT id FROM pgboss.job WHERE state = 'created' LIMIT 1000")
+            queued = [row["id"] for row in waiting]
+            for what, query, number in (*settling(queue, attempts), *expressly(queue, queued)):
+                plan = explain(database_url, query, mode)
+                if plan.compared > 2 * number:
+                    dear.append(f"{kind}, {what}: {plan}")
     assert not dear, "\n".join(dear)

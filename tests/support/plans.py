@@ -30,6 +30,7 @@ class Explained:
 
     Attributes:
         rows: how many rows of job tables were looked at, those that did not match included.
+        compared: how many pairs of rows a join has looked at in vain.
         buffers: how many pages were touched, in whatever way.
         milliseconds: how long it took to plan and to run it.
         paths: the indexes of job tables that were used, or ``Seq Scan``, by their last part: ``i11``, ``pkey``. A scan
@@ -37,6 +38,7 @@ class Explained:
     """
 
     rows: int
+    compared: int
     buffers: int
     milliseconds: float
     paths: frozenset[str]
@@ -60,6 +62,7 @@ def explain(url: str, query: Query, mode: PlanMode = "force_custom_plan", *, is_
     paths = {_path(node) for node in scans if node["Node Type"] != "Seq Scan" or _looked_at(node) > NEXT_TO_NOTHING}
     return Explained(
         rows=sum(_looked_at(node) for node in scans),
+        compared=int(sum(_times(node, "Rows Removed by Join Filter") for node in _nodes(top))),
         milliseconds=explained["Execution Time"] + explained["Planning Time"],
         buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"],
         paths=frozenset(paths) - {"Bitmap Heap Scan"},
@@ -82,8 +85,12 @@ def _path(node: dict[str, Any]) -> str:
 
 
 def _looked_at(node: dict[str, Any]) -> int:
-    given = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return int(given * node["Actual Loops"])
+    counted = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return int(sum(_times(node, what) for what in counted))
+
+
+def _times(node: dict[str, Any], what: str) -> float:
+    return float(node.get(what, 0)) * int(node["Actual Loops"])
 
 
 def reference(url: str, queue: str) -> QueueRef:

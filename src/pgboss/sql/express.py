@@ -25,7 +25,7 @@ from pgboss.core.options import FetchOptions
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
 from pgboss.sql.claim import RETRIES, leased, placeholder, priority_range, walk, walk_behind
-from pgboss.sql.settle import IDS, settled_of
+from pgboss.sql.settle import IDS, listed, settled_of
 
 TABLE = "py_express"
 
@@ -148,7 +148,7 @@ def complete_each(
                SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb,
                    started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,{lease}
                    retry_count = {RETRIES}
-              FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
+              FROM {listed(id="uuid", output="text")}
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id AND {_IS_QUEUED}
                    {f"AND {_IS_NEEDED}" if delete else ""}
             RETURNING j.id, j.blocking

@@ -14,7 +14,7 @@ from pgboss.core.job import OneAttempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
-from pgboss.sql.settle import IDS, attempt_arrays
+from pgboss.sql.settle import ATTEMPT, IDS, attempt_arrays, listed
 
 JOB_COLUMNS = (
     "id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds "
@@ -136,8 +136,7 @@ def _fail(
 ) -> Query:
     failing = f"""
             DELETE FROM {queue.table} j
-             USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
-                AS a(id, retry_count, started_on, output, is_final)
+             USING {listed(**ATTEMPT, output="text", is_final="bool")}
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id AND j.state < 'completed'
                AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
                AND (a.started_on IS NULL OR j.started_on = a.started_on)

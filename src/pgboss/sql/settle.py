@@ -21,17 +21,32 @@ from pgboss.sql.deletes import is_retained
 IDS = "ARRAY(SELECT unnest($2::uuid[]))"
 # Said in a way that no index answers, for the same reason: the way is not through all active jobs of the queue.
 IS_ACTIVE = "(j.state = 'active') IS TRUE"
-_ATTEMPTS = "unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)"
+
+
+def listed(**types: str) -> str:
+    """The arrays from ``$2`` on as rows of ``a``: a column for each of these types.
+
+    The planner of a kept statement knows nothing about the arrays, and would take them for so few that it compares
+    each job with each of them. Of subscripts it believes that there are a thousand.
+    """
+    arrays = [f"${number}::{type}[]" for number, type in enumerate(types.values(), 2)]
+    subscripts = f"generate_subscripts({arrays[0]}, 1)"
+    return f"ROWS FROM (unnest({', '.join(arrays)}), {subscripts}) AS a({', '.join(types)}, place)"
+
+
+ATTEMPT = {"id": "uuid", "retry_count": "int", "started_on": "timestamptz"}
+_ATTEMPTS = listed(**ATTEMPT)
 _IS_ATTEMPT = f"""
     j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id
     AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
     AND (a.started_on IS NULL OR j.started_on = a.started_on)
 """
 
-_HELD = "unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on)"
+# Of a CASE the planner makes no join, which it might carry out by comparing each job with each attempt.
 _STILL_HELD = f"""
-    j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY({IDS}) AND j.id = a.id
-    AND (j.name = a.name) IS TRUE AND {IS_ACTIVE} AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+    j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY({IDS}) AND {IS_ACTIVE}
+    AND CASE WHEN (j.name, j.id, j.retry_count, j.started_on) IN (
+            SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[])) THEN true END
 """
 
 
@@ -73,8 +88,7 @@ def complete_each(queue: QueueRef, attempts: Sequence[OneAttempt], outputs: Sequ
         WITH done AS (
             UPDATE {queue.table} j
                SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb
-              FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[])
-                AS a(id, retry_count, started_on, output)
+              FROM {listed(**ATTEMPT, output="text")}
              WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
             RETURNING j.id, j.blocking
         )
@@ -188,7 +202,7 @@ def give_back(queue: QueueRef, attempts: Sequence[OneAttempt], delays_seconds: S
            SET state = 'created', started_on = NULL, heartbeat_on = NULL, {forgotten}
                start_after = CASE WHEN a.delay > 0 THEN {due} ELSE j.start_after END,
                keep_until = CASE WHEN a.delay > 0 THEN {due} + (j.keep_until - j.start_after) ELSE j.keep_until END
-          FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
+          FROM {listed(**ATTEMPT, delay="float8")}
          WHERE {_IS_ATTEMPT} AND {IS_ACTIVE}
         RETURNING j.id
         """,
@@ -218,15 +232,14 @@ def beat(schema: SchemaName, names: Sequence[str], attempts: Sequence[OneAttempt
     return Query(
         f"""
         WITH free AS MATERIALIZED (
-            SELECT j.name, j.id FROM {_HELD}, {job} j WHERE {_STILL_HELD} FOR NO KEY UPDATE OF j SKIP LOCKED
+            SELECT j.name, j.id FROM {job} j WHERE {_STILL_HELD} FOR NO KEY UPDATE OF j SKIP LOCKED
         ), beaten AS (
             UPDATE {job} j
                SET heartbeat_on = {schema.now}
-              FROM free f
              WHERE j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT id FROM free))
-               AND (j.name = f.name) IS TRUE AND j.id = f.id
+               AND CASE WHEN (j.name, j.id) IN (SELECT name, id FROM free) THEN true END
         )
-        SELECT j.id FROM {_HELD}, {job} j WHERE {_STILL_HELD}
+        SELECT j.id FROM {job} j WHERE {_STILL_HELD}
         """,
         _held_arrays(names, attempts),
     )
@@ -239,7 +252,7 @@ def still_held(schema: SchemaName, names: Sequence[str], attempts: Sequence[OneA
     """
     return Query(
         f"""
-        SELECT j.name, j.id FROM {_HELD}, {schema.table("job")} j WHERE {_STILL_HELD}
+        SELECT j.name, j.id FROM {schema.table("job")} j WHERE {_STILL_HELD}
         """,
         _held_arrays(names, attempts),
     )

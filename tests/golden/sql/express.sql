@@ -26,7 +26,7 @@ WITH let_go AS (
        SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb,
            started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
            retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
-      FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
+      FROM ROWS FROM (unnest($2::uuid[], $3::text[]), generate_subscripts($2::uuid[], 1)) AS a(id, output, place)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND (j.state < 'active') IS TRUE
 
     RETURNING j.id, j.blocking
@@ -51,7 +51,7 @@ WITH let_go AS (
            started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
        heartbeat_seconds = COALESCE(j.heartbeat_seconds, $6::int),
            retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
-      FROM unnest($2::uuid[], $3::text[]) AS a(id, output)
+      FROM ROWS FROM (unnest($2::uuid[], $3::text[]), generate_subscripts($2::uuid[], 1)) AS a(id, output, place)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND (j.state < 'active') IS TRUE
            AND (j.blocking OR j.singleton_on IS NOT NULL)
     RETURNING j.id, j.blocking

@@ -2,8 +2,7 @@
 WITH failing AS MATERIALIZED (
 
     DELETE FROM "pgboss"."job_common" j
-     USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
-        AS a(id, retry_count, started_on, output, is_final)
+     USING ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, output, is_final, place)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND j.state < 'completed'
        AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
        AND (a.started_on IS NULL OR j.started_on = a.started_on)
@@ -44,8 +43,7 @@ SELECT id, state::text AS state FROM done
 WITH failing AS MATERIALIZED (
 
     DELETE FROM "pgboss"."job_common" j
-     USING unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[])
-        AS a(id, retry_count, started_on, output, is_final)
+     USING ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::bool[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, output, is_final, place)
      WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id AND j.state < 'completed'
        AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
        AND (a.started_on IS NULL OR j.started_on = a.started_on)

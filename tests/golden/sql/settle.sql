@@ -1,24 +1,25 @@
 -- beat
 WITH free AS MATERIALIZED (
-           SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
-   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
-   AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+           SELECT j.name, j.id FROM "pgboss"."job" j WHERE 
+   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND (j.state = 'active') IS TRUE
+   AND CASE WHEN (j.name, j.id, j.retry_count, j.started_on) IN (
+           SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[])) THEN true END
 FOR NO KEY UPDATE OF j SKIP LOCKED
        ), beaten AS (
            UPDATE "pgboss"."job" j
               SET heartbeat_on = "pgboss".job_now()
-             FROM free f
             WHERE j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT id FROM free))
-              AND (j.name = f.name) IS TRUE AND j.id = f.id
+              AND CASE WHEN (j.name, j.id) IN (SELECT name, id FROM free) THEN true END
        )
-       SELECT j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
-   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
-   AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+       SELECT j.id FROM "pgboss"."job" j WHERE 
+   j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND (j.state = 'active') IS TRUE
+   AND CASE WHEN (j.name, j.id, j.retry_count, j.started_on) IN (
+           SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[])) THEN true END
 
 -- cancel
 UPDATE "pgboss"."job_common" j
           SET state = 'cancelled', completed_on = "pgboss".job_now()
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -29,7 +30,7 @@ AND j.state < 'completed'
 -- complete: as little as possible
 UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -40,7 +41,7 @@ AND (j.state = 'active') IS TRUE
 -- complete: with everything
 UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb, blocked = false, pending_dependencies = 0
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -52,8 +53,7 @@ AND j.state < 'completed'
 WITH done AS (
            UPDATE "pgboss"."job_common" j
               SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb
-             FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[])
-               AS a(id, retry_count, started_on, output)
+             FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, output, place)
             WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -68,7 +68,7 @@ AND (j.state = 'active') IS TRUE
 
 -- delete
 DELETE FROM "pgboss"."job_common" j
-     USING unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+     USING ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
      WHERE 
 j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
 AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -81,7 +81,7 @@ UPDATE "pgboss"."job_common" j
           SET state = 'created', started_on = NULL, heartbeat_on = NULL, upsert_by_key = NULL,
               start_after = CASE WHEN a.delay > 0 THEN "pgboss".job_now() + a.delay * interval '1 second' ELSE j.start_after END,
               keep_until = CASE WHEN a.delay > 0 THEN "pgboss".job_now() + a.delay * interval '1 second' + (j.keep_until - j.start_after) ELSE j.keep_until END
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]) AS a(id, retry_count, started_on, delay)
+         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::float8[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, delay, place)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -115,14 +115,15 @@ SELECT j.id
  WHERE j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.state > 'active' AND j.completed_on = "pgboss".job_now()
 
 -- still_held
-SELECT j.name, j.id FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[]) AS a(name, id, retry_count, started_on), "pgboss"."job" j WHERE 
-j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
-AND (j.name = a.name) IS TRUE AND (j.state = 'active') IS TRUE AND j.retry_count = a.retry_count AND j.started_on = a.started_on
+SELECT j.name, j.id FROM "pgboss"."job" j WHERE 
+j.name = ANY(ARRAY(SELECT unnest($1::text[]))) AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND (j.state = 'active') IS TRUE
+AND CASE WHEN (j.name, j.id, j.retry_count, j.started_on) IN (
+        SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[])) THEN true END
 
 -- touch
 UPDATE "pgboss"."job_common" j
           SET heartbeat_on = "pgboss".job_now()
-         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
+         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
