@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,8 @@ def as_array(items: Sequence[Any]) -> str:
         # Jobs that were claimed together were started at the same time.
         texts = {item: f'"{item.isoformat()}"' for item in set(items)}
         elements = [texts[item] for item in items]
+    elif kinds == {NoneType}:
+        elements = ["NULL"] * len(items)
     else:
         elements = [_element(as_literal(item)) for item in items]
     return "{" + ",".join(elements) + "}"

@@ -168,8 +168,10 @@ class ResultCodec(Generic[R]):
         Raises:
             PayloadError: it is a coroutine that nobody awaited.
         """
+        if value is None:
+            return None
         self.refuse_coroutine(value)
-        if value is None or self._adapter is None:
+        if self._adapter is None:
             return value
         try:
             return dump_model(partial(self._adapter.dump_python, value))

@@ -21,8 +21,11 @@ class Wakeup:
     async def wait(self, seconds: float | None) -> bool:
         """Wait to be woken, at most so many seconds (``None``: as long as it takes); whether we were."""
         try:
-            async with timeout(seconds):
+            if seconds is None:
                 await self._event.wait()
+            else:
+                async with timeout(seconds):
+                    await self._event.wait()
         except TimeoutError:
             return False
         finally:

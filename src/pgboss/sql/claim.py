@@ -26,6 +26,7 @@ docs/compatibility.md, "Fetch" and "Policies".
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from pgboss.core.checks import UNSET
 from pgboss.core.frontier import Frontier
@@ -36,6 +37,8 @@ from pgboss.core.options import FetchOptions
 from pgboss.core.query import Parameter, Query
 from pgboss.core.queue import QueueRef
 from pgboss.core.wire import dumps
+
+CLAIMS_REMEMBERED = 256
 
 ONE_ACTIVE_A_KEY = ("singleton", "stately")
 FIRST_OF_A_KEY = "key_strict_fifo"
@@ -64,6 +67,19 @@ def claim(
     gets one of ``lease_seconds``, where they are given. Jobs before the ``frontier`` are left out; ordered queues have
     none.
     """
+    if frontier is None and options.group_concurrency is UNSET and options.ignore_groups is UNSET:
+        return _plain_claim(queue, options, details, lease_seconds, is_traced)
+    return _claim(queue, options, details, lease_seconds, is_traced, frontier)
+
+
+def _claim(
+    queue: QueueRef,
+    options: FetchOptions,
+    details: bool,
+    lease_seconds: int | None,
+    is_traced: bool,
+    frontier: Frontier | None = None,
+) -> Query:
     parameters: list[Parameter] = [queue.name, 1 if options.batch_size is UNSET else options.batch_size]
     groups = options.group_concurrency if isinstance(options.group_concurrency, GroupConcurrency) else None
     allowed = _allowed(groups, parameters) if groups else ""
@@ -103,6 +119,10 @@ def claim(
         guarded=True,
         is_repeated=True,
     )
+
+
+# A worker that waits for jobs asks for the same ones again and again, and each job waits for the text to be made.
+_plain_claim = lru_cache(CLAIMS_REMEMBERED)(_claim)
 
 
 def walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from pgboss.runtime.clock import call_later, timeout
 from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_with
 from pgboss.worker.pump import Rest
 
-__all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_of", "outcome_of_attempt", "within"]
+__all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_in_loop", "outcome_of", "within"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,23 @@ Settle: TypeAlias = Callable[[Job, Outcome], None]
 async def attempt(definition: JobDefinition[Any, Any], jobs: Sequence[Job], call: CallHandler, settle: Settle) -> None:
     """Work the only one of the jobs and settle it, also when the attempt is cancelled, by whomever."""
     settle(jobs[0], await outcome_of_attempt(definition, jobs[0], call))
+
+
+async def outcome_in_loop(definition: JobDefinition[Any, Any], job: Job) -> Outcome:
+    """:func:`outcome_of_attempt` for a handler that the event loop runs: the way of most jobs, and so a short one."""
+    try:
+        steps = definition.call(decoded(definition, job), job).__await__()
+        began = monotonic()
+        try:
+            waits_for = steps.send(None)
+        except StopIteration as end:
+            # Most short handlers wait for nothing, and need no timers.
+            result = end.value
+        else:
+            result = await _within((job,), Rest(steps, waits_for), monotonic() - began)
+        return Completed() if result is None else Completed(output_text(definition.encode_result(result)))
+    except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
+        return outcome_of(error)
 
 
 async def outcome_of_attempt(definition: JobDefinition[Any, Any], job: Job, call: CallHandler) -> Outcome:

@@ -1,8 +1,9 @@
 """Express: the open transactions in which one worker holds its jobs locked while they are worked.
 
-Each transaction has a batch of jobs, from its claim to the step that settles them all. Two of them overlap, so that one
-is claimed or committed while the handlers of the other run. None lasts longer than it may: what has not begun by then
-is let go, as free as before; what runs is made active and goes on as a leased job, settled like any other.
+Each transaction has a batch of jobs, from its claim to the step that settles them all. Three of them overlap, so that
+one is claimed and another committed while the handlers of the third run. None lasts longer than it may: what has not
+begun by then is let go, as free as before; what runs is made active and goes on as a leased job, settled like any
+other.
 
 A batch whose connection is lost is lost whole: its results cannot be written, and the jobs are free at once. That is
 no reason to forget that they were tried. :mod:`pgboss.sql.express` says how lost attempts are counted, and why the
@@ -36,7 +37,7 @@ from pgboss.worker.settler import Settler
 
 __all__ = ["Express"]
 
-LANES = 2
+LANES = 3
 RECOVER_SECONDS = 1.0
 
 logger = logging.getLogger("pgboss.worker")

@@ -42,9 +42,10 @@ LONGEST_BEAT_SECONDS = 5.0
 logger = logging.getLogger("pgboss.worker")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Lease:
-    job: Job
+    """What jobs have in common that were claimed together: each beat is for all of them."""
+
     seconds: int
     beaten_at: float
     refresh_seconds: float
@@ -70,7 +71,7 @@ class Heart:
         self._on_lost = on_lost
         self._on_error = on_error
         # By the number of the job's id: ids themselves take long to hash, and this is done for every job.
-        self._leases: dict[int, _Lease] = {}
+        self._leases: dict[int, tuple[Job, _Lease]] = {}
         self._wakes_at = inf
         self._changed = threading.Condition()
         self._beating = threading.Lock()
@@ -85,31 +86,32 @@ class Heart:
         They are renewed after ``refresh_seconds``, but not later than after half of the lease; after a third of it
         where nothing is said.
         """
-        every = {job.heartbeat_seconds for job in jobs} - {None}
-        refresh = {seconds: _refresh(seconds, refresh_seconds) for seconds in every if seconds is not None}
-        leased = {
-            job.id.int: _Lease(job, job.heartbeat_seconds, claimed_at, refresh[job.heartbeat_seconds])
-            for job in jobs
-            if job.heartbeat_seconds is not None
+        every = {job.heartbeat_seconds for job in jobs}
+        leases = {
+            seconds: _Lease(seconds, claimed_at, _refresh(seconds, refresh_seconds))
+            for seconds in every
+            if seconds is not None
         }
-        if not leased:
+        if not leases:
             return
+        held = {job.id.int: (job, leases[job.heartbeat_seconds]) for job in jobs if job.heartbeat_seconds is not None}
         with self._changed:
-            self._leases.update(leased)
+            self._leases.update(held)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._beat_until_stopped, name="pgboss-heart", daemon=True)
                 self._thread.start()
-            if claimed_at + min(refresh.values()) < self._wakes_at:
+            if claimed_at + min(lease.refresh_seconds for lease in leases.values()) < self._wakes_at:
                 self._changed.notify()
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Stop keeping the leases of jobs that are settled."""
         with self._changed:
             for job in jobs:
-                lease = self._leases.get(job.id.int)
+                number = job.id.int
+                held = self._leases.pop(number, None)
                 # A job that came back to us meanwhile has a lease of its own.
-                if lease is not None and lease.job.started_on == job.started_on:
-                    del self._leases[job.id.int]
+                if held is not None and held[0] is not job and held[0].started_on != job.started_on:
+                    self._leases[number] = held
 
     @property
     def holds_any(self) -> bool:
@@ -125,13 +127,13 @@ class Heart:
         """Give up the leases that have run out because no beat got through; to be called several times a second."""
         now = monotonic()
         with self._changed:
-            expired = [lease for lease in self._leases.values() if lease.ends_at <= now]
-            self._drop(expired, "no heartbeat got through")
+            expired = [(job, lease) for job, lease in self._leases.values() if lease.ends_at <= now]
+            self._drop([job for job, _ in expired], "no heartbeat got through")
         # Not of leases that somebody else has ended, by cancelling the job for example: nothing went wrong then.
-        for lease in expired:
+        for job, lease in expired:
             self._on_error(
                 LeaseLostError(
-                    f"No heartbeat of job {lease.job.id} of queue {lease.job.name} got through for {lease.seconds} s: "
+                    f"No heartbeat of job {job.id} of queue {job.name} got through for {lease.seconds} s: "
                     "somebody else may be running it."
                 )
             )
@@ -163,7 +165,7 @@ class Heart:
         """Seconds until the next beat; ``None`` when nothing is held."""
         if not self._leases:
             return None
-        due = min(lease.beaten_at + lease.refresh_seconds for lease in self._leases.values())
+        due = min(lease.beaten_at + lease.refresh_seconds for _, lease in self._leases.values())
         return max(due, self._next_beat) - monotonic()
 
     def _beat(self) -> None:
@@ -172,10 +174,11 @@ class Heart:
         if not beaten:
             return
         began = monotonic()
-        attempts = [lease.job for lease in beaten]
+        attempts = [job for job, _ in beaten]
+        leases = {lease for _, lease in beaten}
         try:
-            statement = settle.beat(self._schema, [lease.job.name for lease in beaten], attempts)
-            rows = self._connection.execute(statement, within_seconds=self._patience(beaten))
+            statement = settle.beat(self._schema, [job.name for job in attempts], attempts)
+            rows = self._connection.execute(statement, within_seconds=_patience(leases))
         except Exception as error:  # noqa: BLE001  a heart that died would lose every lease
             if not self._backoff.is_growing:
                 logger.warning("the heartbeat of %d jobs did not get through: %s", len(beaten), error)
@@ -186,31 +189,29 @@ class Heart:
         self._next_beat = 0.0
         ours = set(rows.column())
         with self._changed:
-            for lease in beaten:
+            for lease in leases:
                 lease.beaten_at = began
-            gone = [lease for lease in beaten if lease.job.id not in ours and self._is_held(lease)]
+            gone = [job for job in attempts if job.id not in ours and self._is_held(job)]
             self._drop(gone, "somebody else has settled or claimed it")
 
-    def _patience(self, beaten: list[_Lease]) -> float:
-        return min(LONGEST_BEAT_SECONDS, min(lease.seconds for lease in beaten) / BEATS_A_LEASE)
+    def _is_held(self, job: Job) -> bool:
+        held = self._leases.get(job.id.int)
+        return held is not None and held[0] is job
 
-    def _is_held(self, lease: _Lease) -> bool:
-        return self._leases.get(lease.job.id.int) is lease
-
-    def _drop(self, leases: list[_Lease], reason: str) -> None:
+    def _drop(self, jobs: list[Job], reason: str) -> None:
         """Give leases up, holding the lock."""
-        if not leases:
+        if not jobs:
             return
-        for lease in leases:
-            del self._leases[lease.job.id.int]
+        for job in jobs:
+            del self._leases[job.id.int]
             logger.warning(
-                "the lease of job %s of queue %s is lost: %s",
-                lease.job.id,
-                lease.job.name,
-                reason,
-                extra=job_fields(lease.job),
+                "the lease of job %s of queue %s is lost: %s", job.id, job.name, reason, extra=job_fields(job)
             )
-        self._on_lost([lease.job for lease in leases])
+        self._on_lost(jobs)
+
+
+def _patience(leases: Iterable[_Lease]) -> float:
+    return min(LONGEST_BEAT_SECONDS, min(lease.seconds for lease in leases) / BEATS_A_LEASE)
 
 
 def _refresh(lease_seconds: int, wanted: float | None) -> float:

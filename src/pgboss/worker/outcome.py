@@ -65,7 +65,8 @@ class Finished:
     @property
     def characters(self) -> int:
         """The length of the output to be written."""
-        return 0 if isinstance(self.outcome, GivenBack) else len(self.outcome.output or "")
+        outcome = self.outcome
+        return 0 if isinstance(outcome, GivenBack) or outcome.output is None else len(outcome.output)
 
 
 def failed_with(error: BaseException, *, is_final: bool = False) -> Failed:

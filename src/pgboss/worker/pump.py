@@ -9,7 +9,7 @@ finds the same one from its first step to its last.
 A task serves another call only while it is as good as new: its context variables are what they were, nobody has asked
 it to be cancelled, and nobody has kept it, to cancel it later. Otherwise it ends, and a new one takes over.
 
-Other tasks get their turn after a few milliseconds, however many jobs wait.
+Other tasks get their turn after a millisecond, however many jobs wait.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Pump", "Rest"]
 
 T = TypeVar("T")
 
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.001
 
 
 class Rest(Awaitable[T]):

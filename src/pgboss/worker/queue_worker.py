@@ -18,7 +18,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,7 +40,7 @@ from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.threads import DaemonThreads
 from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
-from pgboss.worker.attempt import CallHandler, outcome_of_attempt
+from pgboss.worker.attempt import CallHandler, outcome_in_loop
 from pgboss.worker.call import Call
 from pgboss.worker.children import Children
 from pgboss.worker.express import Express
@@ -59,6 +59,7 @@ from pgboss.worker.watching import run_watched
 __all__ = ["QueueWorker"]
 
 LARGEST_CLAIM = 1000
+CLAIMS_REMEMBERED = 16
 LONGEST_WAIT_SECONDS = 1.0
 OVERRUN_GRACE_SECONDS = 1.0
 
@@ -92,6 +93,8 @@ class QueueWorker:
         self.name = handling.definition.name
         self._handling = handling
         self.options = options
+        # A worker that waits for jobs asks for as many each time, and each job waits for the options to be checked.
+        self._options_of_claim = lru_cache(CLAIMS_REMEMBERED)(options.fetch_options)
         self._concurrency = concurrency
         self._jobs_a_call = options.jobs_a_call
         self._is_async = handling.definition.is_async
@@ -423,7 +426,9 @@ class QueueWorker:
 
     def _fetch_options(self, wanted: int) -> FetchOptions:
         limits = self.options.local_limits
-        return self.options.fetch_options(wanted, frozenset() if limits is None else self._places.full(limits))
+        if limits is None:
+            return self._options_of_claim(wanted)
+        return self.options.fetch_options(wanted, self._places.full(limits))
 
     def _admitted(self, jobs: list[Job]) -> list[Job]:
         """Those for which their group has a place in this process; the others go back."""
@@ -503,17 +508,20 @@ class QueueWorker:
         Most end without waiting for anything. Nobody could have seen them run, and so nothing is noted about them.
         """
         self._progress.started()
-        outcome = await outcome_of_attempt(self._handling.definition, job, _call_in_loop)
+        outcome = await outcome_in_loop(self._handling.definition, job)
         seconds = monotonic() - began
         self._pace.observe(seconds)
         self._progress.ended(seconds)
         call = self._grown.pop(id(job), None) if self._grown else None
         if call is None:
             self._put(job, outcome, seconds)
+            # The pump goes on by itself, and who is awake looks for room anyway.
+            if self._is_asleep:
+                self.slot_freed()
         else:
             self._settle(call, job, outcome)
             self._calls.discard(call)
-        self.slot_freed()
+            self.slot_freed()
 
     async def _work(self, call: Call, jobs: list[Job]) -> None:
         began = call.began

@@ -88,9 +88,10 @@ class Settler:
             if outcome.others_wait:
                 self._on_parents_completed(job.name)
             return
+        if not self._pending:
+            self._wakeup.set()
         self._pending.append(Finished(job, outcome, duration_seconds))
         self._unwritten[job.name] += 1
-        self._wakeup.set()
 
     async def serve(self) -> None:
         """Write outcomes as they come, until cancelled."""

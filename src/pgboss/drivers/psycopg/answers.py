@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from select import POLLIN, poll
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -24,9 +25,21 @@ from pgboss.drivers.alone import hang_up_socket
 from pgboss.drivers.errors import unanswered
 from pgboss.errors import DatabaseError
 
-__all__ = ["AnsweredWithin", "cut", "hang_up"]
+__all__ = ["AnsweredWithin", "cut", "hang_up", "has_news"]
 
 CANCEL_SECONDS = 1.0
+
+
+class _Socket(Protocol):
+    def fileno(self) -> int: ...
+
+
+def has_news(connection: _Socket | int) -> bool:
+    """Whether something has arrived; on an idle connection that is most likely that its server has gone."""
+    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
+    watched = poll()
+    watched.register(connection, POLLIN)
+    return bool(watched.poll(0))
 
 
 def cut(connection: AsyncConnection[Any] | Connection[Any]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from select import POLLIN, poll
-from typing import Any, Protocol, TypeVar
+from time import monotonic
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -20,7 +20,7 @@ from pgboss.core.query import Operation
 from pgboss.drivers.adopt import adopt, adopt_async
 from pgboss.drivers.alone import LoneSession
 from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
-from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
+from pgboss.drivers.psycopg.answers import AnsweredWithin, cut, has_news
 from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
 from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.psycopg.kept import KeptStatements
@@ -30,7 +30,7 @@ from pgboss.drivers.psycopg.transactions import open_transaction, open_transacti
 from pgboss.drivers.runner import AsyncSession, Session, arun, run
 from pgboss.drivers.transactions import OpenTransaction
 
-__all__ = ["AsyncDatabase", "Database", "connect_alone", "has_news"]
+__all__ = ["AsyncDatabase", "Database", "connect_alone"]
 
 T = TypeVar("T")
 
@@ -39,20 +39,11 @@ CLOSE_SECONDS = 1.0
 # psycopg's pool doubles its pauses for so long, and then waits to be asked again: a long outage must not become a long
 # return.
 RECONNECT_SECONDS = 2.0
+# The pool hands out the connection that has rested longest, whose server process has forgotten most. So the ones used
+# last are kept out of it for whoever comes next, two at most and for so long: then the pool sees to their age.
+AT_HAND, AT_HAND_SECONDS = 2, 60.0
 # Every connection of ours: no implicit transactions, no statements prepared by name.
 CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
-
-
-class _Socket(Protocol):
-    def fileno(self) -> int: ...
-
-
-def has_news(connection: _Socket) -> bool:
-    """Whether something arrived on an idle connection: most likely that its server has gone."""
-    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
-    watched = poll()
-    watched.register(connection, POLLIN)
-    return bool(watched.poll(0))
 
 
 async def _reconnect(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
@@ -87,6 +78,8 @@ class AsyncDatabase:
         self.pool_size = pool.max_size or pool_size if pool is not None else pool_size
         self._first_conninfo = read_conninfo(given, connect_timeout=FIRST_CONNECT_SECONDS)
         self._out: dict[AsyncConnection[Any], _Place] = {}
+        self._at_hand: list[tuple[AsyncConnection[Any], _Place]] = []
+        self._asking = 0
         self._given = pool
         self._kept = KeptStatements() if pool is None else None
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
@@ -124,6 +117,7 @@ class AsyncDatabase:
         """Close what is ours."""
         pool, self._pool = self._pool, None
         self.cut()
+        await self._let_go_at_hand()
         if pool is not None and self._given is None:
             await pool.close(timeout=CLOSE_SECONDS)
 
@@ -132,9 +126,8 @@ class AsyncDatabase:
         if self._pool is None or self._given is not None:
             return None
         counts = self._pool.get_stats()
-        return PoolCounts(
-            self.pool_size, counts["pool_size"], counts["pool_available"], counts.get("requests_waiting", 0)
-        )
+        available = counts["pool_available"] + len(self._at_hand)
+        return PoolCounts(self.pool_size, counts["pool_size"], available, counts.get("requests_waiting", 0))
 
     async def run(
         self, operation: Operation[T], connection: object | None = None, *, within_seconds: float | None = None
@@ -168,6 +161,7 @@ class AsyncDatabase:
         drain = getattr(self._pool, "drain", None)  # as of psycopg_pool 3.3
         if drain is not None and self._given is None:
             await drain()
+            await self._let_go_at_hand()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[OpenTransaction[AsyncSession]]:
@@ -216,12 +210,19 @@ class AsyncDatabase:
         pool = self._pool
         if pool is None:
             raise not_started()
+        while self._at_hand:
+            own, self._out[own] = self._at_hand.pop()
+            if await self._is_well(own):
+                return own
+        self._asking += 1
         with translated(self.place):
             try:
                 own = await pool.getconn()
             except PoolClosed as error:
                 raise (pool_closed(str(error)) if self._given else not_started()) from error
-        self._out[own] = _Place(pool, own.autocommit)
+            finally:
+                self._asking -= 1
+        self._out[own] = _Place(pool, own.autocommit, monotonic() + AT_HAND_SECONDS)
         try:
             if not own.autocommit:
                 await own.set_autocommit(True)
@@ -230,19 +231,51 @@ class AsyncDatabase:
             raise
         return own
 
+    async def _is_well(self, own: AsyncConnection[Any]) -> bool:
+        """Whether one that was kept at hand may be used on; else it goes back."""
+        is_well = False
+        try:
+            if monotonic() < self._out[own].until:
+                await self._check(own)
+                is_well = True
+        except psycopg.Error:
+            pass
+        finally:
+            if not is_well:
+                await self._out.pop(own).pool.putconn(own)
+        return is_well
+
     async def _put_back(self, own: AsyncConnection[Any]) -> None:
         place = self._out.pop(own)
+        if self._may_stay(own, place):
+            self._at_hand.append((own, place))
+            return
         if not place.autocommit:
             await _end_autocommit(own)
         await place.pool.putconn(own)
 
+    def _may_stay(self, own: AsyncConnection[Any], place: _Place) -> bool:
+        """Whether to keep a connection at hand: nobody waits for one, and there is nothing for the pool to do."""
+        return (
+            place.pool is self._pool is not self._given
+            and not self._asking
+            and len(self._at_hand) < AT_HAND
+            and own.pgconn.transaction_status == TransactionStatus.IDLE
+        )
+
+    async def _let_go_at_hand(self) -> None:
+        while self._at_hand:
+            own, place = self._at_hand.pop()
+            await place.pool.putconn(own)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a connection belongs, and the mode in which it is to come back."""
+    """Where a connection belongs, the mode in which it is to come back, and until when it may be kept at hand."""
 
     pool: AsyncConnectionPool[AsyncConnection[Any]]
     autocommit: bool
+    until: float
 
 
 async def _end_autocommit(connection: AsyncConnection[Any]) -> None:
