@@ -7,6 +7,7 @@ import json
 
 from pgboss import PgBoss, SyncPgBoss
 from support.command_line import CommandLine
+from support.postgres import sql
 
 
 def test_live_instances_are_listed(pgboss: CommandLine, database_url: str) -> None:
@@ -14,6 +15,9 @@ def test_live_instances_are_listed(pgboss: CommandLine, database_url: str) -> No
         async with PgBoss(database_url, supervise=False, instance_name="gone"):
             pass
         async with PgBoss(database_url, supervise=False, instance_name="mail", instance_heartbeat_seconds=60) as boss:
+            earlier = "UPDATE pgboss.instance SET started_on = now() - interval '2 hours', heartbeat_on = started_on"
+            await asyncio.to_thread(sql, database_url, f"{earlier} WHERE name = 'gone'")
+            await asyncio.to_thread(sql, database_url, f"{earlier} + interval '119 minutes' WHERE name = 'mail'")
             listed = await asyncio.to_thread(pgboss.ok, "instances", "list")
             everyone = await asyncio.to_thread(pgboss.ok, "instances", "list", "--all", "--json")
             return f"{boss.id}\n{listed}", everyone
@@ -22,7 +26,7 @@ def test_live_instances_are_listed(pgboss: CommandLine, database_url: str) -> No
     id, titles, mail = found.splitlines()
     assert titles.split() == ["ID", "NAME", "HOST", "PID", "RUNS", "STATE", "UP", "CRASHES", "WORKS"]
     assert mail.split()[:2] == [id, "mail"]
-    assert " live " in mail
+    assert mail.split()[-3:] == ["live", "2", "h"]
     assert [(one["name"], one["live"]) for one in json.loads(everyone)] == [("gone", False), ("mail", True)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -95,7 +96,9 @@ def _state(instance: Instance) -> str:
 
 
 def _up(instance: Instance) -> str:
-    return age((instance.stopped_on or instance.heartbeat_on) - instance.started_on)
+    """Of one that is live until now, which is up to a minute after its last heartbeat."""
+    until = datetime.now(UTC) if instance.live else instance.stopped_on or instance.heartbeat_on
+    return age(until - instance.started_on)
 
 
 def _works(instance: Instance) -> str:
