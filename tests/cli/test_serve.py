@@ -99,6 +99,29 @@ async def test_a_schema_that_is_installed_later(database_url: str, empty_folder:
         assert (await client.get("/")).status_code == 200
 
 
+DEFINITIONS = """
+from pgboss import Jobs
+
+jobs = Jobs()
+
+@jobs.job("mail")
+def mail(to: list[str]) -> None: ...
+"""
+
+
+@pytest.mark.slow
+async def test_definitions_say_what_payloads_look_like(
+    installed: SyncPgBoss, database_url: str, empty_folder: Path
+) -> None:
+    installed.create_queue("mail")
+    (empty_folder / "shop.py").write_text(DEFINITIONS)
+    async with Serve(database_url, empty_folder, "shop:jobs") as program, await program.client() as client:
+        page = await client.get("/send/schema", params={"queue": "mail"})
+
+    assert "&#34;array&#34;" in page.text
+    assert installed.get_schedules() == []
+
+
 @pytest.mark.slow
 async def test_several_sites_share_a_login_and_nothing_else(
     installed: SyncPgBoss, database_url: str, empty_folder: Path

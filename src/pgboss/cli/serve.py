@@ -9,6 +9,7 @@ import typer
 
 from pgboss.cli.connection import database_dsn
 from pgboss.cli.invocation import invocation
+from pgboss.cli.loading import load_jobs
 from pgboss.cli.logs import LogLevel, set_up_logging
 from pgboss.cli.worker import LogLevelOption
 from pgboss.errors import ConfigurationError
@@ -28,6 +29,14 @@ logger = logging.getLogger("pgboss.cli")
 
 def serve(
     context: typer.Context,
+    jobs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODULE:JOBS]...",
+            help="Job definitions, as for `pgboss worker`, that say what payloads look like. None of them is worked.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; others than this machine's need PGBOSS_API_KEYS.")
@@ -65,12 +74,12 @@ def serve(
 
     options = WebOptions.from_environment(**({"read_only": True} if read_only else {}))
     refuse_to_be_open(host, options)
-    places = _places(context, site or [])
+    places, definitions = _places(context, site or []), load_jobs(jobs or [])
     set_up_logging(log_level)
     if not options.keys:
         logger.info("no credentials are configured (PGBOSS_API_KEYS), so only this machine is served")
     with listen(host, port) as listener:
-        service = Service(places, options, listener, root_path=root_path.rstrip("/"))
+        service = Service(places, options, listener, root_path=root_path.rstrip("/"), jobs=definitions)
         asyncio.run(serve_sites(service, on_ready=lambda address: typer.echo(f"Serving {address}/ until Ctrl-C.")))
 
 

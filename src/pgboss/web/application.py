@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from secrets import token_urlsafe
+from typing import Any
 
 from fastapi import FastAPI
 
 from pgboss.boss import PgBoss
+from pgboss.jobs import JobDefinition
 from pgboss.web.answers import add_handlers
 from pgboss.web.api import api_router, health_router
 from pgboss.web.body_limit import BodyLimit
@@ -27,7 +30,9 @@ FLASH_SECONDS = 60
 """What a change has to say is to be seen on the page that follows it, and no later."""
 
 
-def app(boss: PgBoss, options: WebOptions | None = None, *, name: str = "") -> FastAPI:
+def app(
+    boss: PgBoss, options: WebOptions | None = None, *, name: str = "", jobs: Iterable[JobDefinition[Any, Any]] = ()
+) -> FastAPI:
     """The API and the dashboard of an instance, to be served or mounted under any path.
 
     Served by itself, it starts and stops the instance, unless that runs already. Mounted, it has no start of its own:
@@ -38,6 +43,8 @@ def app(boss: PgBoss, options: WebOptions | None = None, *, name: str = "") -> F
         options: who may do what; by default what the environment says. Without keys there, whoever asks from this
             machine may do everything, and nobody else anything.
         name: what this site is called where there are several.
+        jobs: definitions that say what payloads look like, beside those that the instance was made with. Nothing is
+            worked or created because of them.
 
     Raises:
         ConfigurationError: the environment has unusable values.
@@ -54,7 +61,7 @@ def app(boss: PgBoss, options: WebOptions | None = None, *, name: str = "") -> F
     # Without a secret of theirs, whoever starts this process anew asks everybody to log in again.
     secret = options.session_secret or token_urlsafe(32)
     sessions = Sessions(options.keys, secret=secret, seconds=options.session_seconds, path=options.session_path)
-    made.state.site = Site(boss, name=name, query_seconds=options.query_seconds)
+    made.state.site = Site(boss, name=name, query_seconds=options.query_seconds, jobs=jobs)
     made.state.sites = ()
     made.state.options = options
     made.state.sessions = sessions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from secrets import token_urlsafe
 
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from pgboss.boss import PgBoss
 from pgboss.boss.signals import stop_signals
+from pgboss.jobs import Jobs
 from pgboss.web.application import app
 from pgboss.web.opening import opened
 from pgboss.web.options import WebOptions
@@ -31,12 +32,14 @@ class Service:
         options: who may do what.
         listener: the socket.
         root_path: the path that a proxy in front serves all this under, without a slash at its end.
+        jobs: definitions that say what payloads look like.
     """
 
     places: Sequence[Place]
     options: WebOptions
     listener: socket.socket
     root_path: str = ""
+    jobs: Jobs = field(default_factory=Jobs)
 
 
 async def serve_sites(service: Service, *, on_ready: Callable[[str], None]) -> None:
@@ -70,7 +73,7 @@ def _applications(service: Service) -> dict[str, FastAPI]:
         session_secret=service.options.session_secret or token_urlsafe(32),
         session_path=service.root_path or "/",
     )
-    return {place.name: app(_boss(place), options, name=place.name) for place in service.places}
+    return {place.name: app(_boss(place), options, name=place.name, jobs=service.jobs) for place in service.places}
 
 
 def _behind_one(webs: dict[str, FastAPI]) -> ASGIApp:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from pgboss.boss import PgBoss
@@ -25,6 +25,7 @@ from pgboss.web.feed import Feed, Feeds
 __all__ = ["Site"]
 
 T = TypeVar("T")
+AnyDefinition: TypeAlias = JobDefinition[Any, Any]
 
 JOB_POLL_SECONDS = 1.0
 
@@ -41,8 +42,10 @@ class Site:
         problem: why the instance could not be started so far.
     """
 
-    def __init__(self, boss: PgBoss, *, name: str, query_seconds: float) -> None:
+    def __init__(self, boss: PgBoss, *, name: str, query_seconds: float, jobs: Iterable[AnyDefinition] = ()) -> None:
+        """``jobs`` are typed definitions that the instance itself was not made with."""
         self.boss = boss
+        self._definitions = {definition.name: definition for definition in jobs}
         self.name = name
         self.workers = WorkerCollector(boss)
         self.counts = Feed(self._read_counts)
@@ -70,9 +73,9 @@ class Site:
         """For read models: the queues are read anew, since others change them."""
         return QueueCatalog(self.boss.schema)
 
-    def definition(self, queue: str) -> JobDefinition[Any, Any] | None:
-        """The typed definition of a queue's jobs, if the instance was made with it."""
-        return self.boss._definitions.get(queue)  # noqa: SLF001  as for the database
+    def definition(self, queue: str) -> AnyDefinition | None:
+        """The typed definition of a queue's jobs, if there is one."""
+        return self._definitions.get(queue) or self.boss._definitions.get(queue)  # noqa: SLF001  as for the database
 
     @property
     def _database(self) -> AnyAsyncDatabase:
