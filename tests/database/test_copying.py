@@ -63,6 +63,15 @@ def test_the_rows_are_those_of_the_insert(database_url: str) -> None:
         assert sorted(created(DIFFERENT * MANY)) == sorted(one_by_one * MANY)
 
 
+def test_a_connection_in_another_encoding_takes_the_insert(database_url: str) -> None:
+    with SyncPgBoss(database_url) as boss, psycopg.connect(database_url, client_encoding="latin1") as connection:
+        boss.create_queue("jobs")
+        boss.insert("jobs", [{"data": "grün", "group_id": "süd"}] * MANY, connection=connection)
+        assert not copied(connection)
+        connection.commit()
+    assert sql(database_url, "SELECT DISTINCT data, group_id FROM pgboss.job") == [{"data": "grün", "group_id": "süd"}]
+
+
 async def test_ids_come_back_in_the_order_of_the_jobs(boss: PgBoss, database_url: str) -> None:
     await boss.create_queue("jobs")
     ids = await boss.insert("jobs", [NewJob(number) for number in range(MANY)], return_id=True)

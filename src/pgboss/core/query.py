@@ -63,15 +63,15 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Rows for a table, by COPY in its text format; the answer says how many, as ``affected``.
+    """Rows for a table, by COPY in its binary format; the answer says how many, as ``affected``.
 
     It fails like any statement, and with SQLSTATE 0A000 on a connection that cannot copy.
 
     Attributes:
         schema: the schema's name, as the catalog holds it.
         table: the table's name, as the catalog holds it.
-        columns: what the fields of a line are.
-        blocks: whole lines in UTF-8, in pieces of any size; read once, while the server takes them in.
+        columns: what the fields of a row are.
+        blocks: what :mod:`pgboss.core.copy_rows` makes, in pieces of any size; read once, while the server takes them.
         guarded: as with :class:`Query`.
     """
 
@@ -83,9 +83,9 @@ class Copy:
 
     @property
     def sql(self) -> str:
-        """The command. The encoding is ours, whatever the connection's may be."""
+        """The command."""
         table = f"{quote_identifier(self.schema)}.{quote_identifier(self.table)}"
-        return f"COPY {table} ({', '.join(self.columns)}) FROM STDIN (ENCODING 'UTF8')"
+        return f"COPY {table} ({', '.join(self.columns)}) FROM STDIN (FORMAT binary)"
 
 
 @dataclass(frozen=True, slots=True)

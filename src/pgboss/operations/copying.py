@@ -1,8 +1,9 @@
 """Creating many jobs by COPY, which takes about half of what INSERT does.
 
 COPY knows neither ON CONFLICT nor what a queue's row says. So it is for jobs that nothing can be in the way of: with
-ids of our own making, without slots, in queues whose policy says nothing about queued jobs. Each line holds the whole
-row, as the INSERT of ``sql/insert.py`` would write it, made of the queue's row as the same transaction has read it.
+ids of our own making, without slots, in queues whose policy says nothing about queued jobs, on connections that speak
+UTF-8. Each row is whole, as the INSERT of ``sql/insert.py`` would write it, made of the queue's row as the same
+transaction has read it.
 
 Whatever does not fit goes the way of the INSERT, also when that turns out late: the COPY has a savepoint.
 """
@@ -17,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 from pgboss.core.checks import UNSET
+from pgboss.core.copy_rows import HEADER, NO_ROW, TRAILER, field, json_field, row_head_up_to_uuid
 from pgboss.core.creation import NewlyCreated, creation
 from pgboss.core.job_ids import ordered_ids
 from pgboss.core.names import SchemaName, column_of
@@ -33,15 +35,13 @@ __all__ = ["LEAST_JOBS", "Copied", "DataText", "can_be_copied", "copy"]
 LEAST_JOBS = 500
 """For fewer the round trips of a transaction cost more than COPY saves."""
 
-LINES_A_BLOCK = 200
+ROWS_A_BLOCK = 200
 """The server reads one while the next is made."""
 
 # The policies that allow any number of queued jobs.
 _FREE_POLICIES: Final = frozenset({"standard", "singleton", "key_strict_fifo"})
 _ALWAYS: Final = ("id", "data", "name", "policy", "created_on", "start_after", "keep_until", *FROM_QUEUE)
 _SOMETIMES: Final = ("priority", "singleton_key", "group_id", "group_tier")
-_NO_VALUE: Final = r"\N"
-NO_LINE: Final = b"\n"
 
 
 class Created(Protocol):
@@ -95,32 +95,32 @@ def _copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataT
         return Copied((), queues=0)
     if queue["lost"]:
         return Copied((), lost=queue["lost"])
-    if queue["policy"] not in _FREE_POLICIES:
+    if queue["policy"] not in _FREE_POLICIES or queue["encoding"] != "UTF8":
         return Copied(None)
     if queue["policy"] == "key_strict_fifo" and not all(options.singleton_key for options in each):
         return Copied((), keyless=True)
     try:
-        lines = _Lines(schema, name, queue, each)
+        rows = _Rows(schema, name, queue, each)
     except OverflowError:
         # A time that Python cannot tell.
         return Copied(None)
-    ids = ordered_ids(len(jobs), lines.now)
+    ids = ordered_ids(len(jobs), rows.now)
     try:
-        yield Copy(schema.catalog_name, "job", lines.columns, lines.blocks(ids, jobs, text_of), guarded=True)
+        yield Copy(schema.catalog_name, "job", rows.columns, rows.blocks(ids, jobs, text_of), guarded=True)
     except DatabaseError as error:
-        if lines.refusal is not None:
-            raise lines.refusal from None
+        if rows.refusal is not None:
+            raise rows.refusal from None
         if error.sqlstate in (FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION):
             return Copied(None)
         raise
-    if queue["notify"] and lines.is_any_due:
+    if queue["notify"] and rows.is_any_due:
         yield sql.announce(schema, name)
     _report(name, ids, jobs)
     return Copied(ids)
 
 
-class _Lines:
-    """The lines of COPY: what jobs with the same options have in common is made once.
+class _Rows:
+    """The rows to be copied: what jobs with the same options have in common is made once.
 
     Raises:
         OverflowError: a time is outside of what Python knows.
@@ -135,26 +135,32 @@ class _Lines:
         self._optional = tuple(column for column in _SOMETIMES if column in given)
         around = creation.get()
         traced = around.trace_context is not None and schema.has("job.trace_context")
-        self._trace = (_escaped(dumps(dict(around.trace_context or {}))),) if traced else ()
+        self._trace = json_field(dumps(dict(around.trace_context or {}))) if traced else b""
         self.columns = (*_ALWAYS, *self._optional, *(("trace_context",) if traced else ()))
         self._ends = {id(options): self._end(name, queue, options) for options in each}
 
     def blocks(self, ids: Sequence[str], jobs: Sequence[Created], text_of: DataText) -> Iterator[bytes]:
-        ends = self._ends
+        ends, beginning = self._ends, row_head_up_to_uuid(len(self.columns))
+        yield HEADER
         try:
-            for start in range(0, len(jobs), LINES_A_BLOCK):
-                part = zip(ids[start : start + LINES_A_BLOCK], jobs[start : start + LINES_A_BLOCK], strict=True)
-                yield "".join(
-                    [f"{key}\t{_field(text_of(job.data))}{ends[id(job.options)]}" for key, job in part]
-                ).encode()
+            for start in range(0, len(jobs), ROWS_A_BLOCK):
+                part = zip(ids[start : start + ROWS_A_BLOCK], jobs[start : start + ROWS_A_BLOCK], strict=True)
+                yield b"".join(
+                    [
+                        beginning + bytes.fromhex(key) + json_field(text_of(job.data)) + ends[id(job.options)]
+                        for key, job in part
+                    ]
+                )
         except PayloadError as error:
-            # Each driver would take an error of ours in its own way. Of a line that is none, the server makes an error
+            # Each driver would take an error of ours in its own way. Of a row that is none, the server makes an error
             # like any other, which undoes what was copied.
             self.refusal = error
-            yield NO_LINE
+            yield NO_ROW
+        else:
+            yield TRAILER
 
-    def _end(self, name: str, queue: Mapping[str, Any], options: SendOptions) -> str:
-        """The line from the third field on."""
+    def _end(self, name: str, queue: Mapping[str, Any], options: SendOptions) -> bytes:
+        """The row from the third field on."""
         given = {column_of(option): value for option, value in options.given().items() if value is not None}
         starts = self._start(options)
         self.is_any_due = self.is_any_due or starts <= self.now
@@ -162,7 +168,7 @@ class _Lines:
         values = [name, queue["policy"], self.now, starts, keep_until]
         values += [given.get(column, queue[column]) for column in FROM_QUEUE]
         values += [given.get(column, 0 if column == "priority" else None) for column in self._optional]
-        return "\t" + "\t".join([*map(_text, values), *self._trace]) + "\n"
+        return b"".join(map(field, values)) + self._trace
 
     def _start(self, options: SendOptions) -> datetime:
         if isinstance(options.start_after, datetime):
@@ -170,24 +176,6 @@ class _Lines:
         # The text that the INSERT would add to its clock: seconds, rounded to six decimals.
         seconds = start_after_text(options.start_after, past_is_now=False)
         return self.now + timedelta(microseconds=int(Decimal(seconds or 0) * 1_000_000))
-
-
-def _text(value: str | float | datetime | None) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return _field(value if value is None or isinstance(value, str) else str(value))
-
-
-def _field(value: str | None) -> str:
-    return _NO_VALUE if value is None else _escaped(value)
-
-
-def _escaped(text: str) -> str:
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    if text.isprintable():
-        return text
-    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _report(name: str, ids: Sequence[str], jobs: Sequence[Created]) -> None:

@@ -12,7 +12,7 @@ __all__ = ["announce", "settings"]
 
 
 def settings(schema: SchemaName, name: str, dead_letters: Sequence[str]) -> Query:
-    """What a queue's row says of its new jobs, the time, and which of these dead letter queues are ``lost``.
+    """What a queue's row says of its new jobs, the time, how we write text, and which dead letter queues are ``lost``.
 
     No row when there is no such queue.
     """
@@ -20,7 +20,7 @@ def settings(schema: SchemaName, name: str, dead_letters: Sequence[str]) -> Quer
     return Query(
         f"""
         SELECT {", ".join(f"q.{column}" for column in FROM_QUEUE)}, q.retention_seconds, q.policy, q.notify,
-               {schema.now} AS now,
+               {schema.now} AS now, pg_client_encoding()::text AS encoding,
                ARRAY(
                    SELECT d.name FROM unnest($2::text[]) d (name)
                     WHERE NOT EXISTS (SELECT FROM {queue} o WHERE o.name = d.name)

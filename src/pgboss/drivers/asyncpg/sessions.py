@@ -70,8 +70,7 @@ class AsyncpgSession:
                 schema_name=statement.schema,
                 columns=statement.columns,
                 source=_each_block(statement.blocks),
-                format="text",
-                encoding="UTF8",
+                format="binary",
             )
             return Rows(affected=_affected(status))
 
