@@ -10,7 +10,7 @@ Whatever does not fit goes the way of the INSERT, also when that turns out late:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,7 +30,7 @@ from pgboss.errors import DatabaseError, PayloadError
 from pgboss.sql import copying as sql
 from pgboss.sql.insert import FROM_QUEUE
 
-__all__ = ["LEAST_JOBS", "Copied", "DataText", "can_be_copied", "copy"]
+__all__ = ["LEAST_JOBS", "Copied", "DataText", "can_be_copied", "copy", "different_options"]
 
 LEAST_JOBS = 500
 """For fewer the round trips of a transaction cost more than COPY saves."""
@@ -75,6 +75,12 @@ class Copied:
     keyless: bool = False
 
 
+def different_options(jobs: Iterable[Created]) -> list[SendOptions]:
+    """The options of all jobs, where several share them once. Most share those of all that have none."""
+    # By identity, which is cheaper to tell than equality.
+    return list({id(job.options): job.options for job in jobs}.values())
+
+
 def can_be_copied(options: SendOptions) -> bool:
     """Whether nothing can be in the way of a job with these options, and its start can be computed here."""
     return options.id is UNSET and options.singleton_seconds is UNSET and not isinstance(options.start_after, str)
@@ -87,8 +93,7 @@ def copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataTe
 
 
 def _copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataText) -> Steps[Copied]:
-    # Most jobs share the options of all that have none: by identity, which is cheaper to tell than equality.
-    each = list({id(job.options): job.options for job in jobs}.values())
+    each = different_options(jobs)
     lost = sorted({options.dead_letter for options in each if isinstance(options.dead_letter, str)})
     queue = (yield sql.settings(schema, name, lost)).first()
     if queue is None:

@@ -113,18 +113,20 @@ def insert_counted(
     new = [NewJob.of(item) for item in jobs]
     if not new:
         return Inserted(0, [] if return_ids else None)
-    _refuse_duplicates([job.options.id for job in new if job.options.id is not UNSET])
-    if any(job.options.singleton_next_slot is True for job in new):
+    each = copying.different_options(new)
+    if any(options.id is not UNSET for options in each):
+        _refuse_duplicates([job.options.id for job in new if job.options.id is not UNSET])
+    if any(options.singleton_next_slot is True for options in each):
         raise ValidationError(
             "singleton_next_slot (True) is for one job at a time: use send() or send_debounced(). "
             "insert() leaves jobs out whose slot is taken."
         )
-    if len(new) >= copying.LEAST_JOBS and all(copying.can_be_copied(job.options) for job in new):
+    if len(new) >= copying.LEAST_JOBS and all(map(copying.can_be_copied, each)):
         ids = yield from _copied(schema, name, new, max_payload_bytes)
         if ids is not None:
             return Inserted(len(ids), [UUID(id) for id in ids] if return_ids else None)
     payloads = [incoming(job.data, job.options, past_is_now=False) for job in new]
-    guarded = any(needs_guard(job.options) for job in new)
+    guarded = any(map(needs_guard, each))
     row = yield from create(schema, name, payloads, max_payload_bytes, return_ids=return_ids, guarded=guarded)
     return Inserted(row["created"], list(row["ids"] or []) if return_ids else None)
 
