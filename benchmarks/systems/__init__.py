@@ -93,7 +93,7 @@ def _on_schema46(**others: Any) -> System:
 
 
 _OURS: dict[str, Any] = {
-    "tuned": {"insert": 10_000, "work": {"concurrency": 1000}},
+    "tuned": {"insert": 25_000, "work": {"concurrency": 1000}},
     "default": {"insert": 10_000, "work": {}},
     "has_sender": True,
 }
