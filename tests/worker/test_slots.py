@@ -14,7 +14,7 @@ from support.boss import BossFactory
 from support.eventually import eventually
 from support.postgres import sql
 
-BACKLOG_LIMIT = 2000
+BACKLOG_LIMIT = 4000
 
 
 def states(url: str) -> Counter[str]:

@@ -58,7 +58,7 @@ from pgboss.worker.watching import run_watched
 
 __all__ = ["QueueWorker"]
 
-LARGEST_CLAIM = 1000
+LARGEST_CLAIM = 2000
 CLAIMS_REMEMBERED = 16
 LONGEST_WAIT_SECONDS = 1.0
 OVERRUN_GRACE_SECONDS = 1.0

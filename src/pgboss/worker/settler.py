@@ -31,10 +31,10 @@ from pgboss.worker.verdicts import Verdicts
 
 __all__ = ["Settler"]
 
-BATCH = 1000
+BATCH = 2000
 # A statement may not grow beyond what a connection takes, however large the outputs that have gathered.
 BATCH_CHARACTERS = 16_000_000
-BACKLOG_LIMIT = 2000
+BACKLOG_LIMIT = 4000
 
 logger = logging.getLogger("pgboss.worker")
 
