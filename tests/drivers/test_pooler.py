@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from drivers.callers import parts
-from pgboss import Job, PgBoss
+from pgboss import Job, PgBoss, SyncPgBoss
 from pgboss.drivers.psycopg import listener
 from pgboss.worker import hearing
 from support.eventually import eventually
@@ -135,9 +135,17 @@ async def nothing(job: Job) -> None:
     return None
 
 
+async def prepared(dsn: str) -> int:
+    """How many statements have a name on the server connections that the pooler lends out."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+        counts = [await connection.execute("SELECT count(*) FROM pg_prepared_statements") for _ in range(6)]
+        return max([int((await count.fetchone() or (0,))[0]) for count in counts])
+
+
 async def test_who_says_that_it_is_there_is_not_warned(pooler: PgBouncer, caplog: pytest.LogCaptureFixture) -> None:
     await send_and_work(pooler.dsn, pooler="transaction")
     assert warnings(caplog) == []
+    assert await prepared(pooler.dsn) == 0
 
 
 async def test_the_environment_says_it_too(
@@ -146,6 +154,29 @@ async def test_the_environment_says_it_too(
     monkeypatch.setenv("PGBOSS_POOLER", "transaction")
     await send_and_work(pooler.dsn)
     assert warnings(caplog) == []
+
+    def send() -> None:
+        with SyncPgBoss(pooler.dsn) as boss:
+            boss.create_queue("others")
+            for _ in range(5):
+                boss.send("others")
+
+    await asyncio.to_thread(send)
+    assert await prepared(pooler.dsn) == 0
+
+
+async def test_nothing_more_is_prepared_once_it_is_found_out(pooler: PgBouncer, database_url: str) -> None:
+    async with PgBoss(pooler.dsn, supervise=False) as boss:
+        found: list[object] = []
+        boss.on("warning", found.append)
+        await boss.create_queue("jobs")
+        await boss.work("jobs", nothing)
+        await eventually(lambda: found)
+        before = await prepared(pooler.dsn)
+        for _ in range(10):
+            await boss.send("jobs", {"n": 1})
+            await boss.send("jobs", priority=1)
+        assert await prepared(pooler.dsn) == before
 
 
 @pytest.mark.parametrize("mode", ["auto", "session"])

@@ -302,6 +302,9 @@ class PgBoss(Lifecycle):
         for event, queue in self._subscriptions:
             await self.subscribe(event, queue)
         await declare_schedules(self._run, self.schema, self._definitions.values(), self._max_payload_bytes)
+        pooler = self._options.pooler or self._settings.pgboss_pooler
+        if pooler == "transaction":
+            self._database.keep_nothing()
         self._crew = Crew(
             conninfo=self._database.conninfo,
             schema=self.schema,
@@ -315,7 +318,8 @@ class PgBoss(Lifecycle):
             instance_id=self.id,
             polling_interval_seconds=self._options.polling_interval_seconds,
             listen=self._options.listen,
-            pooler=self._options.pooler or self._settings.pgboss_pooler,
+            pooler=pooler,
+            on_pooler=self._database.keep_nothing,
             watch=self._watch,
         )
         if self._watch.telemetry is not None:

@@ -46,6 +46,9 @@ class AnyAsyncDatabase(Transactions, Alone, Protocol):
     def pool_counts(self) -> PoolCounts | None:
         """The connections of our own pool; ``None`` for one of the caller's."""
 
+    def keep_nothing(self) -> None:
+        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+
     def cut(self) -> None:
         """Break the connections of the pool that are in use."""
 
@@ -61,6 +64,9 @@ class AnyDatabase(Protocol):
     def close(self) -> None: ...
 
     def run(self, operation: Operation[T], connection: object | None = None) -> T: ...
+
+    def keep_nothing(self) -> None:
+        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
 
 
 def choose_async_database(conninfo: str, pool: Any, *, pool_size: int) -> AnyAsyncDatabase:

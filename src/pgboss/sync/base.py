@@ -114,6 +114,8 @@ class ClientBase:
             pool,
             pool_size=pool_size or settings.pgboss_pool_size,
         )
+        if settings.pgboss_pooler == "transaction":
+            self._database.keep_nothing()
         self._queue_defaults = queue_defaults
         self._settings = settings
         self._migrate = migrate

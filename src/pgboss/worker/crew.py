@@ -71,7 +71,9 @@ class Crew:
         listen: bool = True,
         watch: Watch,
         pooler: Pooler = "auto",
+        on_pooler: Callable[[], None] = lambda: None,
     ) -> None:
+        """``on_pooler`` hears of a pooler in transaction mode, once one has been found out."""
         self._schema = schema
         self._run = run
         self._cut = cut
@@ -80,6 +82,7 @@ class Crew:
         self._on_settled = on_settled
         self._events = events
         self._instance_id = instance_id
+        self._on_pooler = on_pooler
         self._hearing: Hearing | None = None
         if listen and pooler != "transaction":
             self._hearing = Hearing(conninfo, schema.channel, pooler, run=PatientRun(run), ear=self)
@@ -290,6 +293,7 @@ class Crew:
         """New jobs cannot be listened for, for now or for good."""
         if for_good:
             self._listening.stop()
+            self._on_pooler()
         self._events.warn(
             WarningEvent(
                 "listen_notify_unavailable",

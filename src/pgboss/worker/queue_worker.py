@@ -13,7 +13,6 @@ them waiting for longer than a second.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -42,6 +41,7 @@ from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
 from pgboss.worker.attempt import CallHandler, outcome_in_loop
 from pgboss.worker.call import Call
+from pgboss.worker.calls import Calls
 from pgboss.worker.children import Children
 from pgboss.worker.express import Express
 from pgboss.worker.front import Front
@@ -112,17 +112,11 @@ class QueueWorker:
         self._front = Front()
         # Each with the moment of its claim; the oldest come first.
         self._waiting: deque[tuple[Job, float]] = deque()
-        self._calls: set[Call] = set()
-        # By the identity of the job: the same job may have come back in another claim.
-        self._running: dict[int, Call] = {}
-        self._begun: Call | Job | None = None
-        self._began_at = 0.0
-        # The calls that began as a job alone, and have waited for something since, by its identity.
-        self._grown: dict[int, Call] = {}
+        self._calls = Calls(self.name)
         self._is_light = self._is_async and not (
             options.is_batch or options.is_transactional or options.is_in_process or options.local_limits
         )
-        self._pump = Pump(self._take, self._call_waits, self._call_over)
+        self._pump = Pump(self._take, self._calls.waits, self._calls.over_at_once)
         self._wakeup = Wakeup()
         self._express = self._make_express(transactions) if options.is_express else None
         self._put = settler.put if self._express is None else self._express.put
@@ -182,7 +176,7 @@ class QueueWorker:
             self.name,
             self.options.said() | in_force,
             "stopping" if self._stopping else "active",
-            len(self._running) + len(self._waiting),
+            self._calls.jobs + len(self._waiting),
             progress.created_on,
             progress.last_fetched_on,
             progress.last_job_started_on,
@@ -222,8 +216,7 @@ class QueueWorker:
 
     async def finish(self) -> None:
         """Wait for the running attempts."""
-        while running := [call.task for call in self._calls if call.task is not None and not call.task.done()]:
-            await asyncio.wait(running)
+        await self._calls.finish()
 
     async def written(self) -> None:
         """Wait until the transactions in which it works have ended."""
@@ -246,8 +239,8 @@ class QueueWorker:
 
     def abort_all(self) -> None:
         """Fail what still runs, as shut down, and cancel its handlers; later results are dropped."""
-        for call in list(self._calls):
-            for job in self._abandon(call):
+        for call in self._calls:
+            for job in self._calls.abandon(call):
                 seconds = monotonic() - call.began
                 logger.error(
                     "job %s of queue %s overran the stop and was failed",
@@ -260,9 +253,8 @@ class QueueWorker:
 
     def running_unleased(self, seconds: float) -> list[Job]:
         """The jobs that have run for so long, and have no heartbeat by which they would be missed."""
-        before = monotonic() - seconds
-        calls = (call for call in self._calls if call.began < before)
-        jobs = [job for call in calls for job in call.jobs.values() if job.heartbeat_seconds is None]
+        running = self._calls.running_since(monotonic() - seconds)
+        jobs = [job for job in running if job.heartbeat_seconds is None]
         return jobs if self._express is None else [job for job in jobs if not self._express.holds(job)]
 
     def lose(self, job: Job) -> bool:
@@ -270,7 +262,7 @@ class QueueWorker:
         if any(waiting is job for waiting, _ in self._waiting):
             self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not job)
             self._leave([job])
-        call = self._running.get(id(job))
+        call = self._calls.find(job)
         if call is not None:
             self._take_from(call, job)
         # Nothing else would tell the claimer: the job is never settled.
@@ -298,22 +290,13 @@ class QueueWorker:
 
     def _take_from(self, call: Call, job: Job) -> None:
         """The others of its batch go on, unless they can only be completed together or none is left."""
-        del call.jobs[id(job)], self._running[id(job)]
+        self._calls.take(call, job)
         job.cancelled.set()
         if isinstance(self._executor, Children):
             self._executor.cancel(job)
         if self._handling.definition.is_transactional or not call.jobs:
-            for other in self._abandon(call):
+            for other in self._calls.abandon(call):
                 self._put(other, GivenBack())
-
-    def _abandon(self, call: Call) -> list[Job]:
-        """Cancel a call, whose results are dropped from now on; returns the jobs that were in its hands."""
-        jobs = list(call.jobs.values())
-        for job in jobs:
-            self._running.pop(id(job), None)
-        self._calls.discard(call)
-        call.cancel()
-        return jobs
 
     def pause(self, *, is_paused: bool) -> None:
         """Claim nothing for now, or go on; what waits goes back, what runs goes on."""
@@ -465,42 +448,18 @@ class QueueWorker:
         if self._is_light and not (self._is_watched or self._watch.has_listeners):
             if len(self._calls) >= self._concurrency:
                 return None
-            job = self._begun = waiting.popleft()[0]
-            began = self._began_at = monotonic()
-            return self._work_lightly(job, began)
+            job = waiting.popleft()[0]
+            return self._work_lightly(job, self._calls.begin_alone(job))
         if self._busy >= self._concurrency:
             return None
         jobs = [waiting.popleft()[0]]
         while waiting and len(jobs) < self._jobs_a_call:
             jobs.append(waiting.popleft()[0])
-        call = self._begun = Call(jobs)
+        call = self._calls.begin(jobs)
         if self.options.local_limits is not None:
             call.on_return(lambda: self._leave(jobs))
         self._progress.started()
-        self._begin(call)
         return self._work(call, jobs)
-
-    def _begin(self, call: Call) -> None:
-        self._calls.add(call)
-        for key in call.jobs:
-            self._running[key] = call
-
-    def _call_waits(self, task: asyncio.Task[Any]) -> None:
-        """The call that was begun last has a task from now on."""
-        call = self._begun
-        assert call is not None
-        if isinstance(call, Job):
-            key, call = id(call), Call([call])
-            call.began = self._began_at
-            self._grown[key] = call
-            self._begin(call)
-        task.set_name(f"pgboss {self.name} {call.begun_with[0].id}")
-        call.goes_on_in(task)
-
-    def _call_over(self) -> None:
-        """The call that was begun last is over, and never had a task."""
-        if isinstance(self._begun, Call):
-            self._begun.over()
 
     async def _work_lightly(self, job: Job, began: float) -> None:
         """The work of most jobs: one, by a coroutine, watched by nobody.
@@ -512,7 +471,7 @@ class QueueWorker:
         seconds = monotonic() - began
         self._pace.observe(seconds)
         self._progress.ended(seconds)
-        call = self._grown.pop(id(job), None) if self._grown else None
+        call = self._calls.end_alone(job)
         if call is None:
             self._put(job, outcome, seconds)
             # The pump goes on by itself, and who is awake looks for room anyway.
@@ -520,7 +479,7 @@ class QueueWorker:
                 self.slot_freed()
         else:
             self._settle(call, job, outcome)
-            self._calls.discard(call)
+            self._calls.end(call)
             self.slot_freed()
 
     async def _work(self, call: Call, jobs: list[Job]) -> None:
@@ -535,7 +494,7 @@ class QueueWorker:
         self._progress.ended(seconds)
         if call.overran and call.is_in_thread:
             self._on_overrun(self.name, list(call.overran), call.expire_seconds)
-        self._calls.discard(call)
+        self._calls.end(call)
         self.slot_freed()
 
     def _caller(self, call: Call) -> CallHandler:
@@ -544,9 +503,8 @@ class QueueWorker:
         return partial(call.elsewhere, self._executor)
 
     def _settle(self, call: Call, job: Job, outcome: Outcome) -> None:
-        if call.jobs.pop(id(job), None) is None:
+        if not self._calls.settle(call, job):
             return  # taken from it meanwhile: whoever did so has said what becomes of the job
-        del self._running[id(job)]
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
             call.overran = [*call.overran, job.id]
         self._put(job, outcome, monotonic() - call.began)

@@ -74,6 +74,9 @@ class AsyncpgDatabase:
                 await self._pool.expire_connections()
                 raise unanswered(self.place, within_seconds) from error
 
+    def keep_nothing(self) -> None:
+        """Nothing is prepared by name here."""
+
     def cut(self) -> None:
         """Break the connections that are in use; nobody wants their answers any more."""
         for own in self._out:

@@ -46,6 +46,10 @@ class KeptStatements:
         self._names: WeakKeyDictionary[Any, dict[bytes, bool]] = WeakKeyDictionary()
         self._is_off = False
 
+    def stop(self) -> None:
+        """Keep nothing from now on."""
+        self._is_off = True
+
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
         """Whether to keep this statement; not within a transaction, which a wrong name would end."""
         if self._is_off or not query.is_repeated or connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
@@ -87,7 +91,7 @@ class KeptStatements:
             # All of them may be: what the schema looks like has changed.
             self._names[connection] = dict.fromkeys(self._names[connection], False)
         elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
-            self._is_off = True
+            self.stop()
         else:
             raise error
 

@@ -142,6 +142,11 @@ class AsyncDatabase:
             await self._drain()
             raise
 
+    def keep_nothing(self) -> None:
+        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+        if self._kept is not None:
+            self._kept.stop()
+
     def cut(self) -> None:
         """Break the connections that are in use; nobody wants their answers any more."""
         for own in self._out:
@@ -338,6 +343,11 @@ class Database:
             return run(adopt(connection), operation)
         with self._checked_out() as own:
             return run(PsycopgSession(own, self._kept), operation)
+
+    def keep_nothing(self) -> None:
+        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+        if self._kept is not None:
+            self._kept.stop()
 
     @contextmanager
     def transaction(self) -> Iterator[OpenTransaction[Session]]:
