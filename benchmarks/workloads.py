@@ -28,14 +28,15 @@ class Sizes:
     seeds: int = 500
     pickups: int = 100
     pickups_a_second: float = 25
-    steady_seconds: float = 6
+    steady_seconds: float = 4
     steady_a_second: float = 500
     history: int = 300_000
     beside_jobs: int = 20_000
     held_seconds: float = 0
     processes: Sequence[int] = (1, 2, 4)
+    shared_jobs: int = 60_000
     backlogs: Sequence[int] = (10_000, 100_000)
-    long_backlogs: Sequence[int] = (1_000_000,)
+    long_backlogs: Sequence[int] = ()
     claims: int = 20_000
     threads: int = 8
     threaded: int = 2000
@@ -60,6 +61,7 @@ class Sizes:
             history=1000,
             beside_jobs=300,
             processes=(1, 2),
+            shared_jobs=1000,
             backlogs=(1000,),
             long_backlogs=(),
             claims=200,
@@ -154,7 +156,7 @@ def beside_a_transaction(stage: Stage, sizes: Sizes, wanted: Collection[str]) ->
 
 def processes(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Iterator[Row]:
     """W7: drain with several worker processes."""
-    count = min(2 * sizes.jobs, stage.system.jobs)
+    count = min(sizes.shared_jobs, stage.system.jobs)
     for number in sizes.processes:
         stage.fresh("tuned")
         stage.fill(count)
