@@ -109,7 +109,7 @@ async def test_a_queue_is_worked_again_when_the_results_of_another_have_been_wri
         # Whatever statement settles this job waits, and all results after it.
         await blocker.execute("SELECT FROM pgboss.job WHERE id = %s FOR UPDATE", [begun[0].id])
         held.set()
-        await eventually(lambda: worked["many"] >= BACKLOG_LIMIT)
+        await eventually(lambda: worked["many"] >= BACKLOG_LIMIT, within=20)
         await boss.work("few", handler)
         await blocker.rollback()
 

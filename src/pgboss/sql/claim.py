@@ -68,7 +68,8 @@ def claim(
     none.
     """
     if frontier is None and options.group_concurrency is UNSET and options.ignore_groups is UNSET:
-        return _plain_claim(queue, options, details, lease_seconds, is_traced)
+        schema = queue.schema
+        return _plain_claim(queue, options, details, lease_seconds, is_traced, schema.lacking, schema.passed_seconds)
     return _claim(queue, options, details, lease_seconds, is_traced, frontier)
 
 
@@ -121,8 +122,21 @@ def _claim(
     )
 
 
-# A worker that waits for jobs asks for the same ones again and again, and each job waits for the text to be made.
-_plain_claim = lru_cache(CLAIMS_REMEMBERED)(_claim)
+@lru_cache(CLAIMS_REMEMBERED)
+def _plain_claim(
+    queue: QueueRef,
+    options: FetchOptions,
+    details: bool,
+    lease_seconds: int | None,
+    is_traced: bool,
+    lacking: frozenset[str],
+    passed_seconds: float,
+) -> Query:
+    """A worker that waits for jobs asks for the same ones again and again, and each job waits for the text to be made.
+
+    Schemas of different versions are equal, so what else their texts are made of is given beside them.
+    """
+    return _claim(queue, options, details, lease_seconds, is_traced)
 
 
 def walk(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str]) -> str:
