@@ -35,7 +35,9 @@ def listed(**types: str) -> str:
 
 
 ATTEMPT = {"id": "uuid", "retry_count": "int", "started_on": "timestamptz"}
-_ATTEMPTS = listed(**ATTEMPT)
+# Of statements that are planned each time the planner knows how many there are. Then it takes the jobs as they lie, in
+# the order in which others lock them, too.
+_ATTEMPTS = "unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)"
 _IS_ATTEMPT = f"""
     j.name = $1::text AND j.id = ANY({IDS}) AND j.id = a.id
     AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))

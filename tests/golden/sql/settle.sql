@@ -19,7 +19,7 @@ FOR NO KEY UPDATE OF j SKIP LOCKED
 -- cancel
 UPDATE "pgboss"."job_common" j
           SET state = 'cancelled', completed_on = "pgboss".job_now()
-         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -30,7 +30,7 @@ AND j.state < 'completed'
 -- complete: as little as possible
 UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb
-         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -41,7 +41,7 @@ AND (j.state = 'active') IS TRUE
 -- complete: with everything
 UPDATE "pgboss"."job_common" j
           SET state = 'completed', completed_on = "pgboss".job_now(), output = $5::jsonb, blocked = false, pending_dependencies = 0
-         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -68,7 +68,7 @@ AND (j.state = 'active') IS TRUE
 
 -- delete
 DELETE FROM "pgboss"."job_common" j
-     USING ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
+     USING unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
      WHERE 
 j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
 AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
@@ -123,7 +123,7 @@ AND CASE WHEN (j.name, j.id, j.retry_count, j.started_on) IN (
 -- touch
 UPDATE "pgboss"."job_common" j
           SET heartbeat_on = "pgboss".job_now()
-         FROM ROWS FROM (unnest($2::uuid[], $3::int[], $4::timestamptz[]), generate_subscripts($2::uuid[], 1)) AS a(id, retry_count, started_on, place)
+         FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS a(id, retry_count, started_on)
         WHERE 
    j.name = $1::text AND j.id = ANY(ARRAY(SELECT unnest($2::uuid[]))) AND j.id = a.id
    AND (a.retry_count IS NULL OR (j.state = 'active' AND j.retry_count = a.retry_count))
