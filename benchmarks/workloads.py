@@ -63,7 +63,6 @@ class Sizes:
             processes=(1, 2),
             shared_jobs=1000,
             backlogs=(1000,),
-            long_backlogs=(),
             claims=200,
             threads=2,
             threaded=50,

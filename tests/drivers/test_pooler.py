@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import asyncpg
 import psycopg
@@ -81,6 +81,13 @@ def is_connected(url: str, condition: str = "true") -> bool:
     return bool(sql(url, f"SELECT pid FROM pg_stat_activity WHERE application_name = 'seen' AND {condition}"))
 
 
+async def left_behind(dsn: str, what: LiteralString) -> int:
+    """How much of it there is at most on one of the server connections that the pooler lends out."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+        counts = [await connection.execute(f"SELECT count(*) FROM {what}") for _ in range(6)]
+        return max([int((await count.fetchone() or (0,))[0]) for count in counts])
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 async def test_a_pooler_in_transaction_mode_is_found_out_and_told_of_once(
     pooler: PgBouncer, database_url: str, driver: str, caplog: pytest.LogCaptureFixture
@@ -97,10 +104,7 @@ async def test_a_pooler_in_transaction_mode_is_found_out_and_told_of_once(
     assert [warning for warning in warnings(caplog) if NO_NOTIFICATIONS in warning] == warnings(caplog)
     assert len(warnings(caplog)) == 1
     # What a LISTEN leaves behind lives as long as the server connection, which the pooler keeps.
-    async with await psycopg.AsyncConnection.connect(pooler.dsn, autocommit=True, prepare_threshold=None) as connection:
-        for _ in range(4):
-            cursor = await connection.execute("SELECT count(*) FROM pg_listening_channels()")
-            assert await cursor.fetchone() == (0,)
+    assert await left_behind(pooler.dsn, "pg_listening_channels()") == 0
 
 
 async def test_one_that_was_not_found_out_at_first_is_found_out_later(
@@ -135,17 +139,10 @@ async def nothing(job: Job) -> None:
     return None
 
 
-async def prepared(dsn: str) -> int:
-    """How many statements have a name on the server connections that the pooler lends out."""
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
-        counts = [await connection.execute("SELECT count(*) FROM pg_prepared_statements") for _ in range(6)]
-        return max([int((await count.fetchone() or (0,))[0]) for count in counts])
-
-
 async def test_who_says_that_it_is_there_is_not_warned(pooler: PgBouncer, caplog: pytest.LogCaptureFixture) -> None:
     await send_and_work(pooler.dsn, pooler="transaction")
     assert warnings(caplog) == []
-    assert await prepared(pooler.dsn) == 0
+    assert await left_behind(pooler.dsn, "pg_prepared_statements") == 0
 
 
 async def test_the_environment_says_it_too(
@@ -162,7 +159,7 @@ async def test_the_environment_says_it_too(
                 boss.send("others")
 
     await asyncio.to_thread(send)
-    assert await prepared(pooler.dsn) == 0
+    assert await left_behind(pooler.dsn, "pg_prepared_statements") == 0
 
 
 async def test_nothing_more_is_prepared_once_it_is_found_out(pooler: PgBouncer, database_url: str) -> None:
@@ -172,11 +169,11 @@ async def test_nothing_more_is_prepared_once_it_is_found_out(pooler: PgBouncer, 
         await boss.create_queue("jobs")
         await boss.work("jobs", nothing)
         await eventually(lambda: found)
-        before = await prepared(pooler.dsn)
+        before = await left_behind(pooler.dsn, "pg_prepared_statements")
         for _ in range(10):
             await boss.send("jobs", {"n": 1})
             await boss.send("jobs", priority=1)
-        assert await prepared(pooler.dsn) == before
+        assert await left_behind(pooler.dsn, "pg_prepared_statements") == before
 
 
 @pytest.mark.parametrize("mode", ["auto", "session"])

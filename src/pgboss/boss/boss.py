@@ -23,7 +23,7 @@ from pgboss.boss.upkeep import Upkeep
 from pgboss.boss.workable import workable
 from pgboss.client.base import ClientKeywords
 from pgboss.core.events import EventName
-from pgboss.core.instance_options import InstanceKeywords, InstanceOptions, ReindexOptions, seconds_of
+from pgboss.core.instance_options import InstanceKeywords, InstanceOptions, Pooler, ReindexOptions, seconds_of
 from pgboss.core.names import INTERNAL_PREFIX, SEND_IT_QUEUE
 from pgboss.core.options import QueueOptions
 from pgboss.core.queue_stats import StatsSource
@@ -302,9 +302,6 @@ class PgBoss(Lifecycle):
         for event, queue in self._subscriptions:
             await self.subscribe(event, queue)
         await declare_schedules(self._run, self.schema, self._definitions.values(), self._max_payload_bytes)
-        pooler = self._options.pooler or self._settings.pgboss_pooler
-        if pooler == "transaction":
-            self._database.keep_nothing()
         self._crew = Crew(
             conninfo=self._database.conninfo,
             schema=self.schema,
@@ -318,7 +315,7 @@ class PgBoss(Lifecycle):
             instance_id=self.id,
             polling_interval_seconds=self._options.polling_interval_seconds,
             listen=self._options.listen,
-            pooler=pooler,
+            pooler=self._pooler,
             on_pooler=self._database.keep_nothing,
             watch=self._watch,
         )
@@ -365,6 +362,10 @@ class PgBoss(Lifecycle):
     def _application_name(self) -> str:
         # As Node does it, so that whoever looks at the server's sessions finds the instance.
         return f"pgboss:{str(self.id)[:8]}" if self._options.register_instance else "pgboss"
+
+    @property
+    def _pooler(self) -> Pooler:
+        return self._options.pooler or super()._pooler
 
     async def _start_scheduler(self) -> None:
         # With pg-boss's own options, because its instances share the queue.

@@ -9,15 +9,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from datetime import timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from pgboss.core.checks import DAY, Check, boolean, filled_text, integer, one_of, positive_seconds, seconds
 from pgboss.core.options import Options
 from pgboss.errors import ValidationError
 
-__all__ = ["InstanceKeywords", "InstanceOptions", "ReindexOptions", "seconds_of"]
+__all__ = ["InstanceKeywords", "InstanceOptions", "Pooler", "ReindexOptions", "seconds_of"]
 
 Interval = int | timedelta
+Pooler: TypeAlias = Literal["auto", "session", "transaction"]
+"""How a pooler in between works; ``auto``: it is to be found out whether there is one."""
+
 MAX_CONCURRENCY = 10_000
 
 
@@ -116,9 +119,7 @@ class InstanceOptions(Options):
     supervise: bool = _option(True, boolean)
     schedule: bool = _option(True, boolean)
     listen: bool = _option(True, boolean)
-    pooler: Literal["auto", "session", "transaction"] | None = _option(
-        None, one_of(("auto", "session", "transaction")), clearable=True
-    )
+    pooler: Pooler | None = _option(None, one_of(("auto", "session", "transaction")), clearable=True)
     concurrency: int | None = _option(None, integer(1, MAX_CONCURRENCY), clearable=True)
     polling_interval_seconds: float = _option(0.5, positive_seconds)
     supervise_interval_seconds: Interval = _option(60, seconds(1, DAY))
@@ -151,7 +152,7 @@ class InstanceKeywords(TypedDict, total=False):
     supervise: bool
     schedule: bool
     listen: bool
-    pooler: Literal["auto", "session", "transaction"] | None
+    pooler: Pooler | None
     concurrency: int | None
     polling_interval_seconds: float
     supervise_interval_seconds: Interval

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TypeAlias, TypedDict, TypeVar
 
 from pgboss.core.call import Call
+from pgboss.core.instance_options import Pooler
 from pgboss.core.names import CLOCK_SETTING, SchemaName
 from pgboss.core.options import QueueOptions
 from pgboss.core.query import Operation
@@ -114,10 +115,10 @@ class ClientBase:
             pool,
             pool_size=pool_size or settings.pgboss_pool_size,
         )
-        if settings.pgboss_pooler == "transaction":
-            self._database.keep_nothing()
         self._queue_defaults = queue_defaults
         self._settings = settings
+        if self._pooler == "transaction":
+            self._database.keep_nothing()
         self._migrate = migrate
         self._create_schema = create_schema
         self._allow_schema_case_variant = allow_schema_case_variant
@@ -135,6 +136,11 @@ class ClientBase:
     def _application_name(self) -> str:
         """What our sessions are called, where the connection string says nothing."""
         return "pgboss"
+
+    @property
+    def _pooler(self) -> Pooler:
+        """What is known of a pooler in between."""
+        return self._settings.pgboss_pooler
 
     def _open(self) -> None:
         self._database.open()

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from pgboss.core.events import ErrorEvent, WarningEvent
+from pgboss.core.instance_options import Pooler
 from pgboss.core.job import Job
 from pgboss.core.names import SchemaName
 from pgboss.core.queue import QueueCatalog
@@ -26,7 +27,7 @@ from pgboss.runtime.periodic import Duty, Periodic
 from pgboss.runtime.watch import Watch
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
-from pgboss.worker.hearing import Hearing, Pooler
+from pgboss.worker.hearing import Hearing
 from pgboss.worker.heart import Heart
 from pgboss.worker.lookout import Lookout
 from pgboss.worker.patience import PatientRun

@@ -13,17 +13,16 @@ again while it listens. ``PGBOSS_POOLER`` says it once and for all. docs/connect
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
+from pgboss.core.instance_options import Pooler
 from pgboss.drivers.psycopg import Listener
 from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError
 from pgboss.operations import work as operations
 from pgboss.sql.backends import backend
 
-__all__ = ["Ear", "Hearing", "Pooler", "lends_its_backends"]
-
-Pooler: TypeAlias = Literal["auto", "session", "transaction"]
+__all__ = ["Ear", "Hearing", "lends_its_backends"]
 
 # Of two server connections that are busy, each question finds the same one every second time.
 ROUNDS = 10

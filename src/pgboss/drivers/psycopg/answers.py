@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from select import POLLIN, poll
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -25,21 +24,9 @@ from pgboss.drivers.alone import hang_up_socket
 from pgboss.drivers.errors import unanswered
 from pgboss.errors import DatabaseError
 
-__all__ = ["AnsweredWithin", "cut", "hang_up", "has_news"]
+__all__ = ["AnsweredWithin", "cut", "hang_up"]
 
 CANCEL_SECONDS = 1.0
-
-
-class _Socket(Protocol):
-    def fileno(self) -> int: ...
-
-
-def has_news(connection: _Socket | int) -> bool:
-    """Whether something has arrived; on an idle connection that is most likely that its server has gone."""
-    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
-    watched = poll()
-    watched.register(connection, POLLIN)
-    return bool(watched.poll(0))
 
 
 def cut(connection: AsyncConnection[Any] | Connection[Any]) -> None:

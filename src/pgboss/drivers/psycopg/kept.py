@@ -19,18 +19,16 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection, Connection, errors, generators, pq, waiting
+from psycopg import AsyncConnection, Connection, errors, generators, pq
 from psycopg.adapt import Transformer
 
 from pgboss.core.query import Query, Rows
-from pgboss.drivers.psycopg.answers import has_news
 from pgboss.drivers.psycopg.cursors import PlainContext
 from pgboss.drivers.statements import as_literal
 
 __all__ = ["KeptStatements", "rows_of"]
 
 MOST_A_CONNECTION = 50
-READING_SECONDS = 0.005
 NO_SUCH_STATEMENT = "26000"
 STATEMENT_EXISTS = "42P05"
 PLAN_OUTDATED = "0A000"
@@ -79,7 +77,7 @@ class KeptStatements:
         sent_at = monotonic()
         pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
-        result = (yield from _at_once(pgconn.socket, generators.execute(pgconn)))[-1]
+        result = (yield from generators.execute(pgconn))[-1]
         if result.status != pq.ExecStatus.TUPLES_OK:
             return self._failed(connection, result)
         names[name] = monotonic() - sent_at < SLOW_SECONDS + SLOW_SECONDS_A_ROW * _size(query, result)
@@ -94,23 +92,6 @@ class KeptStatements:
             self.stop()
         else:
             raise error
-
-
-def _at_once(socket: int, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """The same steps, but what has arrived is read at once, for a while.
-
-    A long answer is read in pieces of 16 kB. Whoever waits for each of them gets his turn after everybody else, who
-    may take some milliseconds each time.
-    """
-    try:
-        ready = yield next(steps)
-        until = monotonic() + READING_SECONDS
-        while True:
-            wanted = steps.send(ready)
-            has_arrived = wanted == waiting.Wait.R and monotonic() < until and has_news(socket)
-            ready = waiting.Ready.R if has_arrived else (yield wanted)
-    except StopIteration as end:
-        return end.value
 
 
 def rows_of(connection: AsyncConnection[Any] | Connection[Any], result: Any) -> Rows:

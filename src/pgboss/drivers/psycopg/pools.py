@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from select import POLLIN, poll
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -20,7 +21,7 @@ from pgboss.core.query import Operation
 from pgboss.drivers.adopt import adopt, adopt_async
 from pgboss.drivers.alone import LoneSession
 from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
-from pgboss.drivers.psycopg.answers import AnsweredWithin, cut, has_news
+from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
 from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
 from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.psycopg.kept import KeptStatements
@@ -30,7 +31,7 @@ from pgboss.drivers.psycopg.transactions import open_transaction, open_transacti
 from pgboss.drivers.runner import AsyncSession, Session, arun, run
 from pgboss.drivers.transactions import OpenTransaction
 
-__all__ = ["AsyncDatabase", "Database", "connect_alone"]
+__all__ = ["AsyncDatabase", "Database", "connect_alone", "has_news"]
 
 T = TypeVar("T")
 
@@ -44,6 +45,18 @@ RECONNECT_SECONDS = 2.0
 AT_HAND, AT_HAND_SECONDS = 2, 60.0
 # Every connection of ours: no implicit transactions, no statements prepared by name.
 CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+
+
+class _Socket(Protocol):
+    def fileno(self) -> int: ...
+
+
+def has_news(connection: _Socket) -> bool:
+    """Whether something arrived on an idle connection: most likely that its server has gone."""
+    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
+    watched = poll()
+    watched.register(connection, POLLIN)
+    return bool(watched.poll(0))
 
 
 async def _reconnect(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
