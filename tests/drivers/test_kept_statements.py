@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from pgboss import SyncPgBoss
+from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Query
 from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.psycopg.sessions import PsycopgSession
@@ -15,8 +16,10 @@ from pgboss.drivers.psycopg.sessions import PsycopgSession
 DOUBLE = Query("SELECT $1::int * 2 AS double, $2::text AS text", ("21", None), is_repeated=True)
 
 
-def session(connection: psycopg.Connection[Any]) -> PsycopgSession:
-    return PsycopgSession(connection, KeptStatements())
+def session(connection: psycopg.Connection[Any], pooler: Pooler = "auto") -> PsycopgSession:
+    kept = KeptStatements()
+    kept.heed(pooler)
+    return PsycopgSession(connection, kept)
 
 
 def names(connection: psycopg.Connection[Any]) -> list[str]:
@@ -50,6 +53,11 @@ def test_a_name_that_is_there_already_ends_the_keeping(connection: Any) -> None:
     another = session(connection)
     assert [another.execute(DOUBLE).scalar() for _ in range(2)] == [42, 42]
     assert len(names(connection)) == 1
+
+
+def test_where_a_pooler_is_known_nothing_is_kept(connection: Any) -> None:
+    assert session(connection, "transaction").execute(DOUBLE).scalar() == 42
+    assert names(connection) == []
 
 
 def test_a_statement_that_fails_says_why_and_is_kept(connection: Any) -> None:

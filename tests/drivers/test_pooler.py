@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from drivers.callers import parts
 from pgboss import Job, PgBoss, SyncPgBoss
+from pgboss.client import Client
 from pgboss.drivers.psycopg import listener
 from pgboss.worker import hearing
 from support.eventually import eventually
@@ -152,21 +153,45 @@ async def test_the_environment_says_it_too(
     await send_and_work(pooler.dsn)
     assert warnings(caplog) == []
 
-    def send() -> None:
-        with SyncPgBoss(pooler.dsn) as boss:
-            boss.create_queue("others")
-            for _ in range(5):
-                boss.send("others")
-
-    await asyncio.to_thread(send)
+    await asyncio.to_thread(send_in_thread, pooler.dsn, "others")
     assert await left_behind(pooler.dsn, "pg_prepared_statements") == 0
 
 
-async def test_nothing_more_is_prepared_once_it_is_found_out(pooler: PgBouncer, database_url: str) -> None:
+def send_in_thread(url: str, name: str) -> None:
+    with SyncPgBoss(url) as boss:
+        boss.create_queue(name)
+        for _ in range(5):
+            boss.send(name)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said", "is_kept"),
+    [("transaction", "auto", False), ("session", "auto", False), ("session", "session", True)],
+)
+async def test_nothing_is_prepared_until_a_connection_is_known_to_be_direct(
+    database_url: str, mode: str, said: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by those who never listen, and so never find out which kind of pooler it is."""
+    monkeypatch.setenv("PGBOSS_POOLER", said)
+    # Nothing of a session is wiped away when it ends, so that it can be seen what it has left behind.
+    async with PgBouncer(database_url, pool_mode=mode, default_pool_size=10, server_reset_query="") as pooler:
+        async with Client(pooler.dsn) as client:
+            await client.create_queue("jobs")
+            for _ in range(5):
+                await client.send("jobs")
+        await asyncio.to_thread(send_in_thread, pooler.dsn, "others")
+        assert bool(await left_behind(pooler.dsn, "pg_prepared_statements")) is is_kept
+
+
+async def test_nothing_more_is_prepared_once_it_is_found_out(pooler: PgBouncer) -> None:
     async with PgBoss(pooler.dsn, supervise=False) as boss:
+        # As if this pooler told true numbers, and its connections had been taken for direct ones.
+        boss._database.heed("session")
         found: list[object] = []
         boss.on("warning", found.append)
         await boss.create_queue("jobs")
+        await boss.send("jobs")
+        assert await left_behind(pooler.dsn, "pg_prepared_statements") > 0
         await boss.work("jobs", nothing)
         await eventually(lambda: found)
         before = await left_behind(pooler.dsn, "pg_prepared_statements")

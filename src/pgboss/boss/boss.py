@@ -316,7 +316,7 @@ class PgBoss(Lifecycle):
             polling_interval_seconds=self._options.polling_interval_seconds,
             listen=self._options.listen,
             pooler=self._pooler,
-            on_pooler=self._database.keep_nothing,
+            on_pooler=lambda: self._database.heed("transaction"),
             watch=self._watch,
         )
         if self._watch.telemetry is not None:

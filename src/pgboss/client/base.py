@@ -115,8 +115,7 @@ class ClientBase:
         )
         self._queue_defaults = queue_defaults
         self._settings = settings
-        if self._pooler == "transaction":
-            self._database.keep_nothing()
+        self._database.heed(self._pooler)
         self._migrate = migrate
         self._create_schema = create_schema
         self._allow_schema_case_variant = allow_schema_case_variant

@@ -85,8 +85,8 @@ class InstanceOptions(Options):
         schedule: whether to take part in firing schedules.
         listen: whether to keep a connection that listens for new jobs; without it they are found by polling.
         pooler: whether a pooler in ``transaction`` mode is between us and the server, where nothing can be heard; in
-            ``session`` mode, or without one, it can. ``auto`` finds out. By default what ``PGBOSS_POOLER`` says, else
-            ``auto``.
+            ``session`` mode, or without one, it can, and statements are kept prepared. ``auto`` finds out. By default
+            what ``PGBOSS_POOLER`` says, else ``auto``.
         concurrency: how many jobs of a queue run at once where its definition says nothing.
         polling_interval_seconds: how often to look for due jobs that nobody announced.
         supervise_interval_seconds: how often to try for a turn at counting queues and removing old jobs.

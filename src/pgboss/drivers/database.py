@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from pgboss.core.instance import PoolCounts
+from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Operation
 from pgboss.drivers.alone import Alone
 from pgboss.drivers.psycopg import AsyncDatabase, Database
@@ -46,8 +47,8 @@ class AnyAsyncDatabase(Transactions, Alone, Protocol):
     def pool_counts(self) -> PoolCounts | None:
         """The connections of our own pool; ``None`` for one of the caller's."""
 
-    def keep_nothing(self) -> None:
-        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+    def heed(self, pooler: Pooler) -> None:
+        """What is known of a pooler in between, which decides whether statements are prepared by name."""
 
     def cut(self) -> None:
         """Break the connections of the pool that are in use."""
@@ -65,8 +66,8 @@ class AnyDatabase(Protocol):
 
     def run(self, operation: Operation[T], connection: object | None = None) -> T: ...
 
-    def keep_nothing(self) -> None:
-        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+    def heed(self, pooler: Pooler) -> None:
+        """What is known of a pooler in between, which decides whether statements are prepared by name."""
 
 
 def choose_async_database(conninfo: str, pool: Any, *, pool_size: int) -> AnyAsyncDatabase:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Operation
 from pgboss.drivers.adopt import adopt_async
 from pgboss.drivers.alone import LoneSession
@@ -74,8 +75,8 @@ class AsyncpgDatabase:
                 await self._pool.expire_connections()
                 raise unanswered(self.place, within_seconds) from error
 
-    def keep_nothing(self) -> None:
-        """Nothing is prepared by name here."""
+    def heed(self, pooler: Pooler) -> None:
+        """Nothing is prepared by name here, whatever is in between."""
 
     def cut(self) -> None:
         """Break the connections that are in use; nobody wants their answers any more."""

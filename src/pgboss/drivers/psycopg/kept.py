@@ -1,9 +1,12 @@
 """Statements that connections of our own keep prepared: docs/decisions/0004.
 
-A name is made of the statement's text. So whoever finds a statement of that name on a server connection, which a pooler
-may have lent to somebody else before, finds the very same one. And where the server knows no such name, because a
-pooler has changed the connection in between, or knows it already, nothing was carried out: the statement is run without
-a name, and no other gets one in this pool.
+Only a connection that is known to be direct keeps any: the server process that answers on it is the one that let us in,
+and not one that a pooler lends us, which tells its clients numbers of its own making.
+
+Should a pooler pass the true number on, a name is made of the statement's text: whoever finds a statement of that name
+on a server connection, which may have been lent to somebody else before, finds the very same one. And where the server
+knows no such name, because the connection was changed in between, or knows it already, nothing was carried out: the
+statement is run without a name, and no other gets one in this pool.
 
 PostgreSQL plans a kept statement a few times, and then keeps the plan too, until somebody analyses the table. A plan
 made for a queue that was empty may be a bad one an hour of sends later. So a statement that takes longer than it should
@@ -22,6 +25,7 @@ from weakref import WeakKeyDictionary
 from psycopg import AsyncConnection, Connection, errors, generators, pq
 from psycopg.adapt import Transformer
 
+from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Query, Rows
 from pgboss.drivers.psycopg.cursors import PlainContext
 from pgboss.drivers.statements import as_literal
@@ -42,17 +46,19 @@ class KeptStatements:
     def __init__(self) -> None:
         # By name, whether the plan is to be trusted.
         self._names: WeakKeyDictionary[Any, dict[bytes, bool]] = WeakKeyDictionary()
-        self._is_off = False
+        self._pooler: Pooler = "auto"
 
-    def stop(self) -> None:
-        """Keep nothing from now on."""
-        self._is_off = True
+    def heed(self, pooler: Pooler) -> None:
+        """What is in between: with ``session`` each connection is taken for direct, with ``transaction`` none."""
+        self._pooler = pooler
 
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
         """Whether to keep this statement; not within a transaction, which a wrong name would end."""
-        if self._is_off or not query.is_repeated or connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+        if self._pooler == "transaction" or not query.is_repeated:
             return False
-        names = self._names.setdefault(connection, {})
+        if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            return False
+        names = self._names.get(connection, {})
         return len(names) < MOST_A_CONNECTION or _name(query.sql) in names
 
     def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Any]:
@@ -61,7 +67,13 @@ class KeptStatements:
         Raises:
             psycopg.Error: the statement has failed.
         """
-        names, name, pgconn = self._names[connection], _name(query.sql), connection.pgconn
+        pgconn, name = connection.pgconn, _name(query.sql)
+        if connection not in self._names:
+            if self._pooler == "auto" and not (yield from _is_direct(pgconn)):
+                self.heed("transaction")
+                return None
+            self._names[connection] = {}
+        names = self._names[connection]
         if names.get(name) is False:
             pgconn.send_query(b"DEALLOCATE " + name)
             [result] = yield from generators.execute(pgconn)
@@ -89,7 +101,7 @@ class KeptStatements:
             # All of them may be: what the schema looks like has changed.
             self._names[connection] = dict.fromkeys(self._names[connection], False)
         elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
-            self.stop()
+            self.heed("transaction")
         else:
             raise error
 
@@ -100,6 +112,15 @@ def rows_of(connection: AsyncConnection[Any] | Connection[Any], result: Any) -> 
     reading.set_pgresult(result)
     columns = tuple(result.fname(number).decode() for number in range(result.nfields))
     return Rows(columns, reading.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
+
+
+def _is_direct(pgconn: Any) -> Generator[Any, Any, bool]:
+    """Whether the server process that answers is the one that libpq was told of as it connected."""
+    pgconn.send_query(b"SELECT pg_backend_pid()")
+    [result] = yield from generators.execute(pgconn)
+    if result.status != pq.ExecStatus.TUPLES_OK:
+        raise errors.error_from_result(result)
+    return int(result.get_value(0, 0)) == int(pgconn.backend_pid)
 
 
 def _size(query: Query, result: Any) -> int:

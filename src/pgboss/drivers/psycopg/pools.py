@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
 
 from pgboss.core.instance import PoolCounts
+from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Operation
 from pgboss.drivers.adopt import adopt, adopt_async
 from pgboss.drivers.alone import LoneSession
@@ -155,10 +156,10 @@ class AsyncDatabase:
             await self._drain()
             raise
 
-    def keep_nothing(self) -> None:
-        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+    def heed(self, pooler: Pooler) -> None:
+        """What is known of a pooler in between, which decides whether statements are prepared by name."""
         if self._kept is not None:
-            self._kept.stop()
+            self._kept.heed(pooler)
 
     def cut(self) -> None:
         """Break the connections that are in use; nobody wants their answers any more."""
@@ -357,10 +358,10 @@ class Database:
         with self._checked_out() as own:
             return run(PsycopgSession(own, self._kept), operation)
 
-    def keep_nothing(self) -> None:
-        """Prepare no statement by name from now on: a pooler in transaction mode is in between."""
+    def heed(self, pooler: Pooler) -> None:
+        """What is known of a pooler in between, which decides whether statements are prepared by name."""
         if self._kept is not None:
-            self._kept.stop()
+            self._kept.heed(pooler)
 
     @contextmanager
     def transaction(self) -> Iterator[OpenTransaction[Session]]:
