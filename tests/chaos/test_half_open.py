@@ -154,7 +154,8 @@ async def test_a_statement_that_is_only_slow_is_cancelled_and_gets_more_time(
         "WHERE wait_event_type = 'Lock' AND query LIKE '%SET state = ''active''%'"
     )
     async with Proxy(database_url) as proxy:
-        boss = await through(proxy, supervise=False)
+        # Without the delivery of schedules, which claims jobs of its own every five seconds.
+        boss = await through(proxy, supervise=False, schedule=False)
         await boss.create_queue("jobs")
         await boss.send("jobs")
         async with await psycopg.AsyncConnection.connect(database_url) as locking:
