@@ -1,16 +1,23 @@
-"""Driving operations: each statement goes to the session, its rows (or its error) go back into the generator."""
+"""Driving operations: each statement goes to the session, its rows (or its error) go back into the generator.
+
+Two statements that take the same jobs in different orders (completing some, deleting all) may end in a deadlock. One of
+them has done nothing then, and runs again at once: the other one goes on, so that it waits for that at most.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
-from pgboss.core.query import Atomic, Operation, Rows, Statement, Step, Steps
+from pgboss.core.query import Atomic, Operation, Query, Rows, Statement, Step, Steps
+from pgboss.core.sqlstate import DEADLOCK_DETECTED, IN_FAILED_TRANSACTION
 from pgboss.errors import DatabaseError
 
 __all__ = ["AsyncSession", "Run", "RunWithin", "Session", "arun", "run"]
 
 T = TypeVar("T")
+
+TRIES = 4
 
 
 class AsyncSession(Protocol):
@@ -79,7 +86,14 @@ async def _adrive(session: AsyncSession, steps: Steps[T]) -> T:
 
 
 async def _aanswer(session: AsyncSession, step: Step) -> Rows:
-    return await (arun(session, step) if isinstance(step, Atomic) else session.execute(step))
+    if isinstance(step, Atomic):
+        return await arun(session, step)
+    failed = _Failed(step)
+    while True:
+        try:
+            return await session.execute(step)
+        except DatabaseError as error:
+            failed.raise_unless_again(error)
 
 
 def run(session: Session, operation: Operation[T]) -> T:
@@ -108,4 +122,32 @@ def _drive(session: Session, steps: Steps[T]) -> T:
 
 
 def _answer(session: Session, step: Step) -> Rows:
-    return run(session, step) if isinstance(step, Atomic) else session.execute(step)
+    if isinstance(step, Atomic):
+        return run(session, step)
+    failed = _Failed(step)
+    while True:
+        try:
+            return session.execute(step)
+        except DatabaseError as error:
+            failed.raise_unless_again(error)
+
+
+class _Failed:
+    """What became of a statement so far."""
+
+    __slots__ = ("_deadlock", "_step", "_tries")
+
+    def __init__(self, step: Statement) -> None:
+        self._step = step
+        self._tries = 0
+        self._deadlock: DatabaseError | None = None
+
+    def raise_unless_again(self, error: DatabaseError) -> None:
+        """Raise why the statement has failed, unless it is to be run once more."""
+        if self._deadlock is not None and error.sqlstate == IN_FAILED_TRANSACTION:
+            # The transaction around it, ours or the caller's, has ended with the deadlock.
+            raise self._deadlock from None
+        self._tries += 1
+        if error.sqlstate != DEADLOCK_DETECTED or self._tries == TRIES or not isinstance(self._step, Query):
+            raise error
+        self._deadlock = error
