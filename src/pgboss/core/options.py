@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -49,6 +50,7 @@ __all__ = [
     "SendOptions",
     "UpdateKeywords",
     "UpdateOptions",
+    "delay_seconds",
     "start_after_text",
 ]
 
@@ -260,6 +262,10 @@ class FetchKeywords(TypedDict, total=False):
 _ZONELESS = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?)?", re.ASCII)
 
 
+# PostgreSQL 14 reads no more seconds of an interval than an int holds, but as many hours.
+_MOST_SECONDS_READ = 2**31
+
+
 def start_after_text(value: StartAfter | Unset | None, *, past_is_now: bool = True) -> str | None:
     """The text the database reads a start time from: an instant, or an interval added to its clock.
 
@@ -271,8 +277,19 @@ def start_after_text(value: StartAfter | Unset | None, *, past_is_now: bool = Tr
         return None
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, int | float):
-        return None if past_is_now and value <= 0 else f"{value:f}"
-    return f"{value}Z" if _ZONELESS.fullmatch(value) else value
+    if isinstance(value, str):
+        return f"{value}Z" if _ZONELESS.fullmatch(value) else value
+    seconds = delay_seconds(value)
+    if past_is_now and seconds <= 0:
+        return None
+    if abs(seconds) < _MOST_SECONDS_READ:
+        return f"{seconds:f}"
+    hours, rest = divmod(abs(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{'-' if seconds < 0 else ''}{hours:.0f}:{minutes:.0f}:{rest:f}"
+
+
+def delay_seconds(value: float | timedelta) -> Decimal:
+    """A delay as the database counts it, to the microsecond."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return Decimal(f"{seconds:f}")

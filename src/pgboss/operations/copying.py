@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from pgboss.core.copy_rows import HEADER, NO_ROW, TRAILER, field, json_field, ro
 from pgboss.core.creation import NewlyCreated, creation
 from pgboss.core.job_ids import ordered_ids
 from pgboss.core.names import SchemaName, column_of
-from pgboss.core.options import SendOptions, start_after_text
+from pgboss.core.options import SendOptions, delay_seconds
 from pgboss.core.query import Copy, Rows, Steps, atomic
 from pgboss.core.sqlstate import FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION
 from pgboss.core.wire import JSON, dumps
@@ -176,11 +175,13 @@ class _Rows:
         return b"".join(map(field, values)) + self._trace
 
     def _start(self, options: SendOptions) -> datetime:
-        if isinstance(options.start_after, datetime):
-            return options.start_after.astimezone(UTC)
-        # The text that the INSERT would add to its clock: seconds, rounded to six decimals.
-        seconds = start_after_text(options.start_after, past_is_now=False)
-        return self.now + timedelta(microseconds=int(Decimal(seconds or 0) * 1_000_000))
+        match options.start_after:
+            case datetime() as instant:
+                return instant.astimezone(UTC)
+            case int() | float() | timedelta() as delay:
+                return self.now + timedelta(microseconds=int(delay_seconds(delay) * 1_000_000))
+            case _:
+                return self.now
 
 
 def _report(name: str, ids: Sequence[str], jobs: Sequence[Created]) -> None:

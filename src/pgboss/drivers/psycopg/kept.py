@@ -20,7 +20,6 @@ from functools import lru_cache
 from hashlib import sha224
 from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection, Connection, errors, generators, pq
 from psycopg.adapt import Transformer
@@ -30,7 +29,7 @@ from pgboss.core.query import Query, Rows
 from pgboss.drivers.psycopg.cursors import PlainContext
 from pgboss.drivers.statements import as_literal
 
-__all__ = ["KeptStatements", "rows_of"]
+__all__ = ["KeptStatements"]
 
 MOST_A_CONNECTION = 50
 NO_SUCH_STATEMENT = "26000"
@@ -40,12 +39,35 @@ SLOW_SECONDS, SLOW_SECONDS_A_ROW = 0.005, 0.000_1
 """Beyond this a plan is doubted. Planning takes a millisecond: to do so once too often costs little."""
 
 
+class _Statement:
+    """One that a connection has prepared: whether its plan is to be trusted, and how to read what it answers."""
+
+    __slots__ = ("_columns", "_reading", "is_trusted")
+
+    def __init__(self) -> None:
+        self.is_trusted = True
+        self._reading: Transformer | None = None
+        self._columns: tuple[str, ...] = ()
+
+    def rows_of(self, connection: AsyncConnection[Any] | Connection[Any], result: Any) -> Rows:
+        """The rows of an answer, read by psycopg's own rules, which are looked up for the first one only."""
+        if self._reading is None:
+            self._reading = Transformer(PlainContext(connection))
+            self._reading.set_pgresult(result)
+            self._columns = tuple(result.fname(number).decode() for number in range(result.nfields))
+        else:
+            self._reading.set_pgresult(result, set_loaders=False)
+        values = self._reading.load_rows(0, result.ntuples, tuple)
+        # It need not keep the answer until the next one comes.
+        self._reading.set_pgresult(None, set_loaders=False)
+        return Rows(self._columns, values, result.command_tuples or 0)
+
+
 class KeptStatements:
     """Which connection of a pool has prepared what."""
 
     def __init__(self) -> None:
-        # By name, whether the plan is to be trusted.
-        self._names: WeakKeyDictionary[Any, dict[bytes, bool]] = WeakKeyDictionary()
+        self._statements: dict[AsyncConnection[Any] | Connection[Any], dict[bytes, _Statement]] = {}
         self._pooler: Pooler = "auto"
 
     def heed(self, pooler: Pooler) -> None:
@@ -58,60 +80,64 @@ class KeptStatements:
             return False
         if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return False
-        names = self._names.get(connection, {})
-        return len(names) < MOST_A_CONNECTION or _name(query.sql) in names
+        prepared = self._statements.get(connection, {})
+        return len(prepared) < MOST_A_CONNECTION or _name(query.sql) in prepared
 
-    def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Any]:
+    def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Rows | None]:
         """For the connection to wait on; ``None`` when the statement has to be run without a name.
 
         Raises:
             psycopg.Error: the statement has failed.
         """
         pgconn, name = connection.pgconn, _name(query.sql)
-        if connection not in self._names:
+        prepared = self._statements.get(connection)
+        if prepared is None:
             if self._pooler == "auto" and not (yield from _is_direct(pgconn)):
                 self.heed("transaction")
                 return None
-            self._names[connection] = {}
-        names = self._names[connection]
-        if names.get(name) is False:
+            prepared = self._begin(connection)
+        statement = prepared.get(name)
+        if statement is not None and not statement.is_trusted:
             pgconn.send_query(b"DEALLOCATE " + name)
             [result] = yield from generators.execute(pgconn)
-            del names[name]
+            del prepared[name]
+            statement = None
             if result.status != pq.ExecStatus.COMMAND_OK:
                 return self._failed(connection, result)
-        if name not in names:
+        if statement is None:
             pgconn.send_prepare(name, query.sql.encode())
             [result] = yield from generators.execute(pgconn)
             if result.status != pq.ExecStatus.COMMAND_OK:
                 return self._failed(connection, result)
-            names[name] = True
+            statement = prepared[name] = _Statement()
         sent_at = monotonic()
         pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
         result = (yield from generators.execute(pgconn))[-1]
         if result.status != pq.ExecStatus.TUPLES_OK:
             return self._failed(connection, result)
-        names[name] = monotonic() - sent_at < SLOW_SECONDS + SLOW_SECONDS_A_ROW * _size(query, result)
-        return result
+        took_seconds = monotonic() - sent_at
+        statement.is_trusted = took_seconds < SLOW_SECONDS or took_seconds < _enough_seconds(query, result)
+        return statement.rows_of(connection, result)
+
+    def _begin(self, connection: AsyncConnection[Any] | Connection[Any]) -> dict[bytes, _Statement]:
+        """Keep statements of a new connection, and forget those of connections that are closed."""
+        # Other threads begin others at the same time.
+        for each in list(self._statements):
+            if each.closed:
+                self._statements.pop(each, None)
+        return self._statements.setdefault(connection, {})
 
     def _failed(self, connection: Any, result: Any) -> None:
         error = errors.error_from_result(result)
         if error.sqlstate == PLAN_OUTDATED:
             # All of them may be: what the schema looks like has changed.
-            self._names[connection] = dict.fromkeys(self._names[connection], False)
+            for statement in self._statements[connection].values():
+                statement.is_trusted = False
         elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
             self.heed("transaction")
         else:
             raise error
-
-
-def rows_of(connection: AsyncConnection[Any] | Connection[Any], result: Any) -> Rows:
-    """The rows of an answer, read by psycopg's own rules."""
-    reading = Transformer(PlainContext(connection))
-    reading.set_pgresult(result)
-    columns = tuple(result.fname(number).decode() for number in range(result.nfields))
-    return Rows(columns, reading.load_rows(0, result.ntuples, tuple), result.command_tuples or 0)
 
 
 def _is_direct(pgconn: Any) -> Generator[Any, Any, bool]:
@@ -123,10 +149,10 @@ def _is_direct(pgconn: Any) -> Generator[Any, Any, bool]:
     return int(result.get_value(0, 0)) == int(pgconn.backend_pid)
 
 
-def _size(query: Query, result: Any) -> int:
-    """How many rows it was about, going in or coming out."""
+def _enough_seconds(query: Query, result: Any) -> float:
+    """How long a good plan may take for as many rows as it was about, going in or coming out."""
     lists = [len(value) for value in query.parameters if isinstance(value, list | tuple)]
-    return max([int(result.ntuples), *lists])
+    return SLOW_SECONDS + SLOW_SECONDS_A_ROW * max([int(result.ntuples), *lists])
 
 
 @lru_cache

@@ -18,7 +18,7 @@ from pgboss.core.query import Copy, Query, Rows, Statement
 from pgboss.drivers.errors import cannot_copy
 from pgboss.drivers.psycopg.cursors import AsyncPlainCursor, PlainCursor
 from pgboss.drivers.psycopg.errors import translated
-from pgboss.drivers.psycopg.kept import KeptStatements, rows_of
+from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.savepoints import is_guarded
 from pgboss.drivers.statements import as_array
 
@@ -83,9 +83,9 @@ class AsyncPsycopgSession:
         if isinstance(statement, Copy):
             return await self._copy(statement)
         if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
-            result = await self._connection.wait(self._kept.run(self._connection, statement))
-            if result is not None:
-                return rows_of(self._connection, result)
+            rows = await self._connection.wait(self._kept.run(self._connection, statement))
+            if rows is not None:
+                return rows
         async with AsyncPlainCursor(self._connection, row_factory=tuple_row) as cursor:
             await cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             await self._settle_pipeline()
@@ -153,9 +153,9 @@ class PsycopgSession:
         if isinstance(statement, Copy):
             return self._copy(statement)
         if self._kept and isinstance(statement, Query) and self._kept.takes(self._connection, statement):
-            result = self._connection.wait(self._kept.run(self._connection, statement))
-            if result is not None:
-                return rows_of(self._connection, result)
+            rows = self._connection.wait(self._kept.run(self._connection, statement))
+            if rows is not None:
+                return rows
         with PlainCursor(self._connection, row_factory=tuple_row) as cursor:
             cursor.execute(statement.sql, _parameters(statement), prepare=False, binary=_is_binary(statement))
             self._settle_pipeline()
