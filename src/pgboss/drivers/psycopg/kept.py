@@ -46,7 +46,7 @@ class _Statement:
 
     def __init__(self) -> None:
         self.is_trusted = True
-        self._reading: Transformer | None = None
+        self._reading: Any = None
         self._columns: tuple[str, ...] = ()
 
     def rows_of(self, connection: AsyncConnection[Any] | Connection[Any], result: Any) -> Rows:
@@ -103,19 +103,22 @@ class KeptStatements:
             del prepared[name]
             statement = None
             if result.status != pq.ExecStatus.COMMAND_OK:
-                return self._failed(connection, result)
+                self._failed(connection, result)
+                return None
         if statement is None:
             pgconn.send_prepare(name, query.sql.encode())
             [result] = yield from generators.execute(pgconn)
             if result.status != pq.ExecStatus.COMMAND_OK:
-                return self._failed(connection, result)
+                self._failed(connection, result)
+                return None
             statement = prepared[name] = _Statement()
         sent_at = monotonic()
         pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
         result = (yield from generators.execute(pgconn))[-1]
         if result.status != pq.ExecStatus.TUPLES_OK:
-            return self._failed(connection, result)
+            self._failed(connection, result)
+            return None
         took_seconds = monotonic() - sent_at
         statement.is_trusted = took_seconds < SLOW_SECONDS or took_seconds < _enough_seconds(query, result)
         return statement.rows_of(connection, result)
