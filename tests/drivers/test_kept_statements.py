@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgboss import SyncPgBoss
+from pgboss import DatabaseError, SyncPgBoss
 from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Query
 from pgboss.drivers.psycopg.kept import KeptStatements
@@ -39,6 +39,15 @@ def test_an_answer_reads_like_any_other(connection: Any) -> None:
     assert name.startswith("pgboss_")
 
 
+def test_one_that_answers_with_no_rows(connection: Any) -> None:
+    kept = session(connection)
+    connection.execute("CREATE TABLE kept_there (one int)")
+    add = Query("INSERT INTO kept_there VALUES ($1::int), ($1::int)", (1,), is_repeated=True)
+    for _ in range(2):
+        rows = kept.execute(add)
+        assert (rows.columns, rows.values, rows.affected) == ((), [], 2)
+
+
 def test_a_name_that_the_server_has_lost_ends_the_keeping(connection: Any) -> None:
     kept = session(connection)
     kept.execute(DOUBLE)
@@ -68,10 +77,23 @@ def test_a_statement_that_fails_says_why_and_is_kept(connection: Any) -> None:
     assert kept.execute(DOUBLE).scalar() == 42
 
 
-def test_nothing_is_kept_within_a_transaction(connection: Any) -> None:
+def test_within_a_transaction_too(connection: Any) -> None:
+    kept = session(connection)
     with connection.transaction():
-        assert session(connection).execute(DOUBLE).scalar() == 42
-        assert names(connection) == []
+        assert [kept.execute(DOUBLE).scalar() for _ in range(2)] == [42, 42]
+        assert len(names(connection)) == 1
+
+
+def test_one_that_ends_a_transaction_says_why(connection: Any) -> None:
+    """It cannot run again without a name there; the next transaction does without."""
+    kept = session(connection)
+    kept.execute(DOUBLE)
+    connection.execute("DEALLOCATE ALL")
+    with pytest.raises(DatabaseError, match="does not exist"), connection.transaction():
+        kept.execute(DOUBLE)
+    with connection.transaction():
+        assert kept.execute(DOUBLE).scalar() == 42
+    assert names(connection) == []
 
 
 def test_one_that_takes_too_long_is_planned_anew(connection: Any) -> None:

@@ -19,6 +19,7 @@ from pgboss import Job, PgBoss, SyncPgBoss
 from pgboss.client import Client
 from pgboss.drivers.psycopg import listener
 from pgboss.worker import hearing
+from support.boss import is_listening
 from support.eventually import eventually
 from support.pooler import PGBOUNCER, PgBouncer
 from support.postgres import sql
@@ -226,7 +227,7 @@ async def test_where_a_connection_is_ours_alone_notifications_get_through(
         )
         await boss.create_queue("jobs")
         await boss.work("jobs", handler)
-        await eventually(lambda: is_connected(database_url, "query LIKE 'LISTEN%'"), within=10)
+        await eventually(lambda: is_listening(boss), within=10)
         await boss.send("jobs")
         async with asyncio.timeout(5):
             await worked.wait()

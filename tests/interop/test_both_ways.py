@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pgboss import Job, JobDetails, PgBoss
-from support.boss import BossFactory
+from support.boss import BossFactory, is_listening
 from support.eventually import eventually
 from support.node import NodeBossFactory
 
@@ -146,9 +146,10 @@ async def test_a_notification_crosses_over(node_boss: NodeBossFactory, make_boss
     async def handler(job: Job) -> None:
         return None
 
-    await ours.work("to-us", handler)
     await node.work("to-node", pollingIntervalSeconds=60, notifyPollingIntervalSeconds=60)
-    await eventually(lambda: listeners(node.sql))
+    await eventually(lambda: listens(node.sql))
+    await ours.work("to-us", handler)
+    await eventually(lambda: is_listening(ours))
     await node.call("send", "to-us", {})
     await ours.send("to-node", {})
 
@@ -156,10 +157,10 @@ async def test_a_notification_crosses_over(node_boss: NodeBossFactory, make_boss
     await eventually(lambda: ours_with_state(ours, "to-node", "completed"))
 
 
-async def listeners(sql: Any) -> bool:
-    """Whether both sides listen: their last statement was a LISTEN, or came after it on the same connection."""
-    rows = await sql("SELECT count(*)::int AS n FROM pg_stat_activity WHERE query ILIKE 'listen%'")
-    return bool(rows[0]["n"] >= 2)
+async def listens(sql: Any) -> bool:
+    """Whether Node's side listens, while ours does not yet: the last statement of a connection was a LISTEN."""
+    rows = await sql("SELECT pid FROM pg_stat_activity WHERE query ILIKE 'listen%' AND state = 'idle'")
+    return bool(rows)
 
 
 async def with_state(call: Any, queue: str, state: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from pgboss import PgBoss, QueueOptions
 
-__all__ = ["BossFactory", "boss", "make_boss"]
+__all__ = ["BossFactory", "boss", "is_listening", "make_boss"]
 
 
 class BossFactory(Protocol):
@@ -37,3 +37,8 @@ async def make_boss(database_url: str) -> AsyncIterator[BossFactory]:
 async def boss(make_boss: BossFactory) -> PgBoss:
     """An instance that makes queues with pg-boss's own defaults."""
     return await make_boss(queue_defaults=QueueOptions())
+
+
+def is_listening(boss: PgBoss) -> bool:
+    """Whether its workers hear of new jobs by now. The server cannot tell: the connection runs claims as well."""
+    return boss._crew is not None and boss._crew._lookout.is_listening

@@ -10,7 +10,7 @@ import pytest
 
 from pgboss import Job, PgBoss
 from pgboss.core.names import SchemaName
-from support.boss import BossFactory
+from support.boss import BossFactory, is_listening
 from support.eventually import eventually
 from support.postgres import sql
 
@@ -132,7 +132,7 @@ async def test_a_notification_during_an_empty_claim_is_not_forgotten(make_boss: 
     await boss.create_queue("jobs")
     await boss.send("jobs", start_after=3600)  # something for the claim to look at
     await boss.work("jobs", handler)
-    await eventually(lambda: is_seen("query LIKE 'LISTEN%' AND state = 'idle'"))
+    await eventually(lambda: is_listening(boss))
     sql(
         database_url,
         "CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS "

@@ -307,6 +307,7 @@ class PgBoss(Lifecycle):
             schema=self.schema,
             run=self._database.run,
             cut=self._database.cut,
+            listener=self._database.listener,
             transactions=self._database,
             catalog=self._queues,
             on_parents_completed=self._parents_completed,

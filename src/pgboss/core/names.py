@@ -167,10 +167,16 @@ class SchemaName:
     @cached_property
     def now(self) -> str:
         """The SQL for the current time; a test clock may stand behind it, so never write ``now()``."""
-        now = f"{self.sql}.job_now()" if self.has("job_now()") else "pg_catalog.now()"
-        if not self.passed_seconds:
-            return now
-        passed = f"{now} + {self.passed_seconds:.6f} * interval '1 second'"
+        return self.now_after(f"{self.passed_seconds:.6f}") if self.passed_seconds else self._clock
+
+    @property
+    def _clock(self) -> str:
+        return f"{self.sql}.job_now()" if self.has("job_now()") else "pg_catalog.now()"
+
+    def now_after(self, seconds: str) -> str:
+        """The SQL for the current time so many seconds after the beginning of the transaction; they are SQL as well."""
+        now = self._clock
+        passed = f"{now} + {seconds} * interval '1 second'"
         return f"(CASE WHEN {now} = pg_catalog.now() THEN {passed} ELSE {now} END)"
 
     def at(self, version: int, lacking: frozenset[str]) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -11,7 +12,7 @@ from pgboss.core.instance import PoolCounts
 from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Operation
 from pgboss.drivers.alone import Alone
-from pgboss.drivers.psycopg import AsyncDatabase, Database
+from pgboss.drivers.psycopg import AsyncDatabase, Database, Listener
 from pgboss.drivers.transactions import Transactions
 from pgboss.errors import ConfigurationError
 
@@ -50,8 +51,11 @@ class AnyAsyncDatabase(Transactions, Alone, Protocol):
     def heed(self, pooler: Pooler) -> None:
         """What is known of a pooler in between, which decides whether statements are prepared by name."""
 
+    def listener(self, channel: str, on_heard: Callable[[str], object]) -> Listener:
+        """A connection that listens, beside the pool; it runs operations, too, if the pool is ours."""
+
     def cut(self) -> None:
-        """Break the connections of the pool that are in use."""
+        """Break the connections that are in use."""
 
 
 class AnyDatabase(Protocol):

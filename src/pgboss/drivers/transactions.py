@@ -47,8 +47,8 @@ class Transactions(Protocol):
     def pool_size(self) -> int:
         """How many transactions there may be at once."""
 
-    def transaction(self) -> AbstractAsyncContextManager[OpenTransaction[AsyncSession]]:
-        """One for a coroutine, on a connection of the pool."""
+    def transaction(self, *, is_ours: bool = False) -> AbstractAsyncContextManager[OpenTransaction[AsyncSession]]:
+        """One for a coroutine, on a connection of the pool; ``is_ours`` if nobody else writes in it."""
 
     def transaction_in_thread(self) -> AbstractContextManager[OpenTransaction[Session]]:
         """One for the thread that calls this, with a sync connection; never for the thread of the event loop."""

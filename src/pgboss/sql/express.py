@@ -89,6 +89,7 @@ def lock(
          LIMIT (SELECT $2::int FROM pg_advisory_xact_lock($3::bigint))
         """,
         tuple(parameters),
+        is_repeated=True,
     )
 
 
@@ -105,6 +106,7 @@ def hold(schema: SchemaName, lane: int, name: str, ids: Sequence[UUID]) -> Query
             ON CONFLICT (lane) DO UPDATE SET ids = EXCLUDED.ids, begun_on = EXCLUDED.begun_on WHERE NOT e.is_suspect
         """,
         (lane, name, list(ids)),
+        is_repeated=True,
     )
 
 
@@ -134,6 +136,8 @@ def complete_each(
     """
     parameters: list[Parameter] = [queue.name, list(ids), list(outputs), started_on, lane]
     lease = leased(lease_seconds, parameters)
+    # A value, and not part of the text, which is to be the same for every batch.
+    now = queue.schema.now_after(f"{placeholder(parameters, queue.schema.passed_seconds)}::float8")
     gone = f"""gone AS (
             DELETE FROM {queue.table} j
              WHERE j.name = $1::text AND j.id = ANY({IDS}) AND {_IS_QUEUED} AND NOT {_IS_NEEDED}
@@ -145,7 +149,7 @@ def complete_each(
             UPDATE {queue.schema.table(TABLE)} SET ids = '{{}}' WHERE lane = $5::bigint
         ), {gone if delete else ""}done AS (
             UPDATE {queue.table} j
-               SET state = 'completed', completed_on = {queue.now}, output = a.output::jsonb,
+               SET state = 'completed', completed_on = {now}, output = a.output::jsonb,
                    started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,{lease}
                    retry_count = {RETRIES}
               FROM {listed(id="uuid", output="text")}
@@ -159,6 +163,7 @@ def complete_each(
         """,
         tuple(parameters),
         guarded=True,
+        is_repeated=True,
     )
 
 

@@ -183,7 +183,7 @@ class _SyncTransactions:
     def pool_size(self) -> int:
         return 1
 
-    def transaction(self) -> AbstractAsyncContextManager[OpenTransaction[AsyncSession]]:
+    def transaction(self, *, is_ours: bool = False) -> AbstractAsyncContextManager[OpenTransaction[AsyncSession]]:
         raise ConfigurationError("A sync pool has no transactions for coroutines.")
 
     def transaction_in_thread(self) -> AbstractContextManager[OpenTransaction[Session]]:

@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from pgboss.core.names import SchemaName
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
 from pgboss.core.work_options import WorkOptions
+from pgboss.drivers.psycopg import Listener
 from pgboss.drivers.runner import RunWithin
 from pgboss.drivers.transactions import Transactions
 from pgboss.jobs import JobDefinition
@@ -62,6 +64,7 @@ class Crew:
         schema: SchemaName,
         run: RunWithin,
         cut: Callable[[], None],
+        listener: Callable[[str, Callable[[str], object]], Listener],
         transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
         on_parents_completed: Callable[[str], None],
@@ -74,7 +77,10 @@ class Crew:
         pooler: Pooler = "auto",
         on_pooler: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_pooler`` hears of a pooler in transaction mode, once one has been found out."""
+        """``listener`` makes one that tells of the payloads of a channel.
+
+        ``on_pooler`` hears of a pooler in transaction mode, once one has been found out.
+        """
         self._schema = schema
         self._run = run
         self._cut = cut
@@ -86,7 +92,7 @@ class Crew:
         self._on_pooler = on_pooler
         self._hearing: Hearing | None = None
         if listen and pooler != "transaction":
-            self._hearing = Hearing(conninfo, schema.channel, pooler, run=PatientRun(run), ear=self)
+            self._hearing = Hearing(partial(listener, schema.channel, self.heard), pooler, run=run, ear=self)
             self._listening = self._periodic("listening for new jobs", self._hearing.listen, LISTEN_AGAIN_SECONDS)
         self._loop = asyncio.get_running_loop()
         self._workers: dict[UUID, QueueWorker] = {}
@@ -110,6 +116,7 @@ class Crew:
             options,
             concurrency,
             run=PatientRun(self._run),
+            run_claims=PatientRun(self._run if self._hearing is None else self._hearing.run),
             transactions=self._transactions,
             catalog=self._catalog,
             settler=self._settler,

@@ -193,7 +193,7 @@ class Express:
         batch: _Batch | None = None
         is_handed_out = False
         try:
-            async with self._transactions.transaction() as opened:
+            async with self._transactions.transaction(is_ours=True) as opened:
                 began = monotonic()
                 jobs = await self._lock(opened.session, lane, options, frontier)
                 if not jobs or claimed.done():

@@ -13,16 +13,19 @@ again while it listens. ``PGBOSS_POOLER`` says it once and for all. docs/connect
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pgboss.core.instance_options import Pooler
+from pgboss.core.query import Operation
 from pgboss.drivers.psycopg import Listener
-from pgboss.drivers.runner import Run
+from pgboss.drivers.runner import RunWithin
 from pgboss.errors import DatabaseError
 from pgboss.operations import work as operations
-from pgboss.sql.backends import backend
+from pgboss.worker.patience import PatientRun
 
 __all__ = ["Ear", "Hearing", "lends_its_backends"]
+
+T = TypeVar("T")
 
 # Of two server connections that are busy, each question finds the same one every second time.
 ROUNDS = 10
@@ -58,13 +61,25 @@ class Ear(Protocol):
 class Hearing:
     """Listens on a connection of its own until it is lost, and finds out when there is no sense in it."""
 
-    def __init__(self, conninfo: str, channel: str, pooler: Pooler, *, run: Run, ear: Ear) -> None:
-        self._conninfo = conninfo
-        self._channel = channel
+    def __init__(self, listener: Callable[[], Listener], pooler: Pooler, *, run: RunWithin, ear: Ear) -> None:
+        """``listener`` makes one that tells ``ear`` what it hears."""
+        self._make_listener = listener
+        self._listener: Listener | None = None
         self._is_unknown = pooler == "auto"
         self._run = run
+        self._ask = PatientRun(run)
         self._ear = ear
         self._is_unheard = False
+
+    async def run(self, operation: Operation[T], *, within_seconds: float | None = None) -> T:
+        """Run an operation where new jobs are announced, if that connection is free, and else in the pool.
+
+        Raises:
+            NoAnswerError: it took longer than ``within_seconds``.
+        """
+        if self._listener is not None and self._listener.is_free:
+            return await self._listener.run(operation, within_seconds=within_seconds)
+        return await self._run(operation, within_seconds=within_seconds)
 
     async def listen(self) -> None:
         """Listen until the connection is lost, which raises. A notification is a hint, never the only way in.
@@ -72,12 +87,13 @@ class Hearing:
         Raises:
             DatabaseError: the connection is lost, or the server refuses to let us listen.
         """
-        listener = Listener(self._conninfo, self._channel)
+        listener = self._make_listener()
         try:
             await self._listen(listener)
         except _Lent:
             self._ear.unheard(IS_LENT, for_good=True)
         finally:
+            self._listener = None
             await listener.close()
 
     async def _listen(self, listener: Listener) -> None:
@@ -89,13 +105,13 @@ class Hearing:
                 self._ear.unheard(str(error), for_good=False)
             raise
         self._is_unheard = False
+        self._listener = listener
         self._ear.hears(True)
         try:
             self._ear.heard(None)  # whatever was announced while nobody listened
-            async for name in listener.payloads():
-                if name is not None:
-                    self._ear.heard(name)
-                elif await _served_by(listener) != process and self._is_unknown:
+            while True:
+                await listener.silence()
+                if await _served_by(listener) != process and self._is_unknown:
                     raise _Lent
         finally:
             self._ear.hears(False)
@@ -110,7 +126,7 @@ class Hearing:
         return process
 
     async def _pools_process(self) -> str:
-        return await self._run(operations.backend())
+        return await self._ask(operations.backend())
 
 
 class _Lent(Exception):  # noqa: N818  a finding
@@ -118,4 +134,4 @@ class _Lent(Exception):  # noqa: N818  a finding
 
 
 async def _served_by(listener: Listener) -> str:
-    return str((await listener.execute(backend())).scalar())
+    return await listener.run(operations.backend())

@@ -76,6 +76,7 @@ class QueueWorker:
         concurrency: int,
         *,
         run: Run,
+        run_claims: Run,
         transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
         settler: Settler,
@@ -98,7 +99,7 @@ class QueueWorker:
         self._concurrency = concurrency
         self._jobs_a_call = options.jobs_a_call
         self._is_async = handling.definition.is_async
-        self._run = run
+        self._run_claims = run_claims
         self._catalog = catalog
         self._settler = settler
         self._heart = heart
@@ -118,7 +119,7 @@ class QueueWorker:
         )
         self._pump = Pump(self._take, self._calls.waits, self._calls.over_at_once)
         self._wakeup = Wakeup()
-        self._express = self._make_express(transactions) if options.is_express else None
+        self._express = self._make_express(run, transactions) if options.is_express else None
         self._put = settler.put if self._express is None else self._express.put
         self._backoff = Backoff()
         self._is_drained = False
@@ -136,11 +137,11 @@ class QueueWorker:
             return Children(self.name, import_of(self._handling.definition), on_idle=self.slot_freed)
         return DaemonThreads(f"pgboss-{self.name}", self._concurrency, on_idle=self.slot_freed)
 
-    def _make_express(self, transactions: Transactions) -> Express:
+    def _make_express(self, run: Run, transactions: Transactions) -> Express:
         return Express(
             self.name,
             self.options,
-            run=self._run,
+            run=run,
             transactions=transactions,
             catalog=self._catalog,
             settler=self._settler,
@@ -395,7 +396,7 @@ class QueueWorker:
         options = self._fetch_options(wanted)
         fetch: Callable[..., Steps[Any]] = operations.fetch_details if self.options.has_metadata else operations.fetch
         return list(
-            await self._run(
+            await self._run_claims(
                 fetch(
                     catalog,
                     self.name,

@@ -23,7 +23,7 @@ WITH let_go AS (
     UPDATE "pgboss"."py_express" SET ids = '{}' WHERE lane = $5::bigint
 ), done AS (
     UPDATE "pgboss"."job_common" j
-       SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb,
+       SET state = 'completed', completed_on = (CASE WHEN "pgboss".job_now() = pg_catalog.now() THEN "pgboss".job_now() + $6::float8 * interval '1 second' ELSE "pgboss".job_now() END), output = a.output::jsonb,
            started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
            retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END
       FROM ROWS FROM (unnest($2::uuid[], $3::text[]), generate_subscripts($2::uuid[], 1)) AS a(id, output, place)
@@ -47,7 +47,7 @@ WITH let_go AS (
     RETURNING j.id, j.blocking
 ), done AS (
     UPDATE "pgboss"."job_common" j
-       SET state = 'completed', completed_on = "pgboss".job_now(), output = a.output::jsonb,
+       SET state = 'completed', completed_on = (CASE WHEN "pgboss".job_now() = pg_catalog.now() THEN "pgboss".job_now() + $7::float8 * interval '1 second' ELSE "pgboss".job_now() END), output = a.output::jsonb,
            started_on = $4::timestamptz, heartbeat_on = $4::timestamptz,
        heartbeat_seconds = COALESCE(j.heartbeat_seconds, $6::int),
            retry_count = CASE WHEN j.started_on IS NULL THEN j.retry_count ELSE j.retry_count + 1 END

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from pgboss.drivers.asyncpg.for_threads import DatabaseForThreads
 from pgboss.drivers.asyncpg.sessions import AsyncpgSession
 from pgboss.drivers.asyncpg.transactions import open_transaction
 from pgboss.drivers.errors import pool_closed, pool_exhausted, unanswered
-from pgboss.drivers.psycopg import place, read_conninfo
+from pgboss.drivers.psycopg import Listener, place, read_conninfo
 from pgboss.drivers.runner import AsyncSession, Session, arun
 from pgboss.drivers.transactions import OpenTransaction
 
@@ -78,6 +78,10 @@ class AsyncpgDatabase:
     def heed(self, pooler: Pooler) -> None:
         """Nothing is prepared by name here, whatever is in between."""
 
+    def listener(self, channel: str, on_heard: Callable[[str], object]) -> Listener:
+        """A connection of psycopg's that listens, beside the pool, and does nothing else."""
+        return Listener(self.conninfo, channel, on_heard)
+
     def cut(self) -> None:
         """Break the connections that are in use; nobody wants their answers any more."""
         for own in self._out:
@@ -85,7 +89,7 @@ class AsyncpgDatabase:
                 own.terminate()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[OpenTransaction[AsyncSession]]:
+    async def transaction(self, *, is_ours: bool = False) -> AsyncIterator[OpenTransaction[AsyncSession]]:
         """A transaction on a connection of the pool: see :class:`~pgboss.drivers.transactions.Transactions`."""
         async with self._acquired() as own, open_transaction(own) as opened:
             yield opened

@@ -75,10 +75,8 @@ class KeptStatements:
         self._pooler = pooler
 
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
-        """Whether to keep this statement; not within a transaction, which a wrong name would end."""
+        """Whether to keep this statement."""
         if self._pooler == "transaction" or not query.is_repeated:
-            return False
-        if connection.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return False
         prepared = self._statements.get(connection, {})
         return len(prepared) < MOST_A_CONNECTION or _name(query.sql) in prepared
@@ -116,7 +114,7 @@ class KeptStatements:
         pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
         result = (yield from generators.execute(pgconn))[-1]
-        if result.status != pq.ExecStatus.TUPLES_OK:
+        if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             self._failed(connection, result)
             return None
         took_seconds = monotonic() - sent_at
@@ -140,6 +138,9 @@ class KeptStatements:
         elif error.sqlstate in (NO_SUCH_STATEMENT, STATEMENT_EXISTS):
             self.heed("transaction")
         else:
+            raise error
+        if connection.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+            # It has ended the transaction, in which nothing can be run any more.
             raise error
 
 

@@ -1,37 +1,72 @@
-"""The connection that listens: notifications come in, and nothing else is done on it."""
+"""The connection that listens.
+
+Notifications are read as soon as they arrive, by the event loop itself. In between the connection can run operations:
+its server process has just announced new jobs, and is wide awake where that of another one would have to be woken.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, sql
+import psycopg
+from psycopg import AsyncConnection, Notify, sql
 
-from pgboss.core.query import Rows, Statement
-from pgboss.drivers.psycopg.answers import AnsweredWithin
+from pgboss.core.query import Operation
+from pgboss.drivers.errors import NoAnswerError
+from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
+from pgboss.drivers.psycopg.connections import connect_alone
 from pgboss.drivers.psycopg.conninfo import place
 from pgboss.drivers.psycopg.errors import translated
-from pgboss.drivers.psycopg.pools import connect_alone
+from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession
+from pgboss.drivers.runner import arun
 from pgboss.errors import DatabaseUnavailableError
 
 __all__ = ["Listener"]
 
+T = TypeVar("T")
+
 # A half-open connection never says that it is gone: ask it now and then.
 PROBE_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 
 
 class Listener:
-    """Payloads of one channel, as an async iterator that ends by raising when the connection is lost.
+    """Tells of the payloads of one channel, until the connection is lost."""
 
-    Whoever reads them is given a turn while nothing arrives, every 10 s, in which to ask the connection something.
-    """
+    def __init__(
+        self,
+        conninfo: str,
+        channel: str,
+        on_heard: Callable[[str], object],
+        *,
+        kept: KeptStatements | None = None,
+        on_unanswered: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """``kept`` are the statements of its operations that it keeps prepared.
 
-    def __init__(self, conninfo: str, channel: str) -> None:
+        Without ``on_unanswered``, which is awaited when an operation was not answered in time, it runs none.
+        """
         self._conninfo = conninfo
         self._channel = channel
+        self._on_heard = on_heard
+        self._kept = kept
+        self._on_unanswered = on_unanswered
         self._connection: AsyncConnection[Any] | None = None
+        self._running: asyncio.Future[None] | None = None
+        self._active_at = monotonic()
+        self._error: psycopg.Error | None = None
+        self._is_lost = asyncio.Event()
+        self._is_listening = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it listens, takes operations, and none is under way."""
+        return self._is_listening and self._running is None and self._on_unanswered is not None
 
     async def open(self) -> None:
         """Connect.
@@ -40,21 +75,44 @@ class Listener:
             DatabaseUnavailableError: the server cannot be reached.
         """
         self._connection = await connect_alone(self._conninfo)
+        self._connection.add_notify_handler(self._heard)
 
     async def close(self) -> None:
+        """Close the connection; an operation under way breaks."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        if connection is None:
+            return
+        self._stop_reading(connection)
+        if self._running is not None:
+            cut(connection)
+            await asyncio.wait([self._running], timeout=CLOSE_SECONDS)
+        await connection.close()
 
-    async def execute(self, statement: Statement) -> Rows:
-        """Run a statement on this connection.
+    def cut(self) -> None:
+        """Break the connection if an operation is under way."""
+        if self._running is not None and self._connection is not None:
+            cut(self._connection)
+
+    async def run(self, operation: Operation[T], *, within_seconds: float | None = ANSWER_SECONDS) -> T:
+        """Run an operation on this connection, while no other one is under way.
 
         Raises:
-            DatabaseUnavailableError: it is lost, or did not answer within 5 s.
+            DatabaseUnavailableError: it is lost, or did not answer in time.
         """
         connection = self._opened()
-        async with AnsweredWithin(connection, ANSWER_SECONDS, place(self._conninfo)):
-            return await AsyncPsycopgSession(connection).execute(statement)
+        self._running = asyncio.get_running_loop().create_future()
+        try:
+            async with AnsweredWithin(connection, within_seconds, place(self._conninfo)):
+                return await arun(AsyncPsycopgSession(connection, self._kept), operation)
+        except NoAnswerError:
+            if self._on_unanswered is not None:
+                await self._on_unanswered()
+            raise
+        finally:
+            self._running.set_result(None)
+            self._running = None
+            self._active_at = monotonic()
+            self._read_on()
 
     async def listen(self) -> None:
         """Begin to listen.
@@ -66,19 +124,61 @@ class Listener:
         async with AnsweredWithin(connection, ANSWER_SECONDS, place(self._conninfo)):
             with translated():
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
+        self._is_listening = True
+        self._read_on()
 
-    async def payloads(self) -> AsyncIterator[str | None]:
-        """The payloads as they arrive, and ``None`` when none has for 10 s.
+    async def silence(self) -> None:
+        """Return when nothing has come over the connection for 10 s, so that nobody knows whether it leads anywhere.
 
         Raises:
-            DatabaseUnavailableError: the connection is lost.
+            DatabaseUnavailableError: it is lost.
         """
-        connection = self._opened()
         while True:
+            left = PROBE_SECONDS if self._running is not None else self._active_at + PROBE_SECONDS - monotonic()
+            if left <= 0:
+                return
+            try:
+                async with asyncio.timeout(left):
+                    await self._is_lost.wait()
+            except TimeoutError:
+                continue
             with translated():
-                async for notification in connection.notifies(timeout=PROBE_SECONDS):
-                    yield notification.payload
-            yield None
+                raise self._error or psycopg.OperationalError("the connection is lost")
+
+    def _heard(self, notification: Notify) -> None:
+        self._active_at = monotonic()
+        self._on_heard(notification.payload)
+
+    def _read_on(self) -> None:
+        """Read from now on whatever arrives, beginning with what has arrived already."""
+        connection = self._connection
+        if connection is None or not self._is_listening:
+            return
+        if connection.closed:
+            self._lose(psycopg.OperationalError("the connection is closed"))
+            return
+        asyncio.get_running_loop().add_reader(connection.fileno(), self._read)
+        self._read()
+
+    def _read(self) -> None:
+        connection = self._opened()
+        try:
+            connection.pgconn.consume_input()
+            while notification := connection.pgconn.notifies():
+                self._active_at = monotonic()
+                self._on_heard(notification.extra.decode())
+        except psycopg.Error as error:
+            self._stop_reading(connection)
+            self._lose(error)
+
+    def _stop_reading(self, connection: AsyncConnection[Any]) -> None:
+        if not connection.closed:
+            asyncio.get_running_loop().remove_reader(connection.fileno())
+
+    def _lose(self, error: psycopg.Error) -> None:
+        self._is_listening = False
+        self._error = error
+        self._is_lost.set()
 
     def _opened(self) -> AsyncConnection[Any]:
         if self._connection is None:

@@ -10,9 +10,9 @@ from psycopg import Connection
 from pgboss.core.query import Rows, Statement
 from pgboss.drivers.errors import unanswered
 from pgboss.drivers.psycopg.answers import cut
+from pgboss.drivers.psycopg.connections import CONNECTION_KEYWORDS, has_news
 from pgboss.drivers.psycopg.conninfo import place
 from pgboss.drivers.psycopg.errors import translated
-from pgboss.drivers.psycopg.pools import CONNECTION_KEYWORDS, has_news
 from pgboss.drivers.psycopg.sessions import PsycopgSession
 from pgboss.errors import DatabaseUnavailableError
 

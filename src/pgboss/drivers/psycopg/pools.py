@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from select import POLLIN, poll
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -23,16 +23,18 @@ from pgboss.drivers.adopt import adopt, adopt_async
 from pgboss.drivers.alone import LoneSession
 from pgboss.drivers.errors import NoAnswerError, not_started, pool_closed
 from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
+from pgboss.drivers.psycopg.connections import CONNECTION_KEYWORDS, connect_alone, has_news
 from pgboss.drivers.psycopg.conninfo import FIRST_CONNECT_SECONDS, conninfo_of_pool, place, read_conninfo
 from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.psycopg.lending import lent
+from pgboss.drivers.psycopg.listener import Listener
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 from pgboss.drivers.psycopg.transactions import open_transaction, open_transaction_in_thread
 from pgboss.drivers.runner import AsyncSession, Session, arun, run
 from pgboss.drivers.transactions import OpenTransaction
 
-__all__ = ["AsyncDatabase", "Database", "connect_alone", "has_news"]
+__all__ = ["AsyncDatabase", "Database"]
 
 T = TypeVar("T")
 
@@ -44,20 +46,6 @@ RECONNECT_SECONDS = 2.0
 # The pool hands out the connection that has rested longest, whose server process has forgotten most. So the ones used
 # last are kept out of it for whoever comes next, two at most and for so long: then the pool sees to their age.
 AT_HAND, AT_HAND_SECONDS = 2, 60.0
-# Every connection of ours: no implicit transactions, no statements prepared by name.
-CONNECTION_KEYWORDS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
-
-
-class _Socket(Protocol):
-    def fileno(self) -> int: ...
-
-
-def has_news(connection: _Socket) -> bool:
-    """Whether something arrived on an idle connection: most likely that its server has gone."""
-    # Not select(), which cannot watch descriptors above 1023: a server with many connections has them.
-    watched = poll()
-    watched.register(connection, POLLIN)
-    return bool(watched.poll(0))
 
 
 async def _reconnect(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
@@ -65,16 +53,6 @@ async def _reconnect(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
     if pool.get_stats().get("requests_waiting"):
         with suppress(psycopg.Error):
             await pool.putconn(await pool.getconn(timeout=0.001))
-
-
-async def connect_alone(conninfo: str) -> AsyncConnection[Any]:
-    """Open one connection outside of any pool.
-
-    Raises:
-        DatabaseUnavailableError: the server cannot be reached or does not let us in; the reason is libpq's text.
-    """
-    with translated(place(conninfo)):
-        return await AsyncConnection.connect(conninfo, **CONNECTION_KEYWORDS)
 
 
 class AsyncDatabase:
@@ -94,6 +72,7 @@ class AsyncDatabase:
         self._out: dict[AsyncConnection[Any], _Place] = {}
         self._at_hand: list[tuple[AsyncConnection[Any], _Place]] = []
         self._asking = 0
+        self._listeners: WeakSet[Listener] = WeakSet()
         self._given = pool
         self._kept = KeptStatements() if pool is None else None
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
@@ -165,6 +144,16 @@ class AsyncDatabase:
         """Break the connections that are in use; nobody wants their answers any more."""
         for own in self._out:
             cut(own)
+        for listener in self._listeners:
+            listener.cut()
+
+    def listener(self, channel: str, on_heard: Callable[[str], object]) -> Listener:
+        """A connection that listens, beside the pool; it runs operations, too, if the pool is ours."""
+        if self._given is not None:
+            return Listener(self.conninfo, channel, on_heard)
+        listener = Listener(self.conninfo, channel, on_heard, kept=self._kept, on_unanswered=self._drain)
+        self._listeners.add(listener)
+        return listener
 
     async def _check(self, connection: AsyncConnection[Any]) -> None:
         if has_news(connection):
@@ -183,9 +172,10 @@ class AsyncDatabase:
             await self._let_go_at_hand()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[OpenTransaction[AsyncSession]]:
+    async def transaction(self, *, is_ours: bool = False) -> AsyncIterator[OpenTransaction[AsyncSession]]:
         """A transaction on a connection of the pool: see :class:`~pgboss.drivers.transactions.Transactions`."""
-        async with self._checked_out() as own, open_transaction(own) as opened:
+        kept = self._kept if is_ours else None
+        async with self._checked_out() as own, open_transaction(own, kept) as opened:
             yield opened
 
     @asynccontextmanager

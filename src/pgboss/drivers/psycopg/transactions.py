@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
 from pgboss.drivers.psycopg.errors import translated
+from pgboss.drivers.psycopg.kept import KeptStatements
 from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession, PsycopgSession
 from pgboss.drivers.runner import AsyncSession, Session
 from pgboss.drivers.transactions import CommitUnknown, OpenTransaction
@@ -44,13 +45,15 @@ class _Commit:
 
 
 @asynccontextmanager
-async def open_transaction(connection: AsyncConnection[Any]) -> AsyncIterator[OpenTransaction[AsyncSession]]:
-    """See :class:`~pgboss.drivers.transactions.Transactions`."""
+async def open_transaction(
+    connection: AsyncConnection[Any], kept: KeptStatements | None = None
+) -> AsyncIterator[OpenTransaction[AsyncSession]]:
+    """See :class:`~pgboss.drivers.transactions.Transactions`; ``kept`` if nobody else writes in it."""
     commit = _Commit()
     try:
         async with connection.transaction():
             try:
-                yield OpenTransaction(connection, AsyncPsycopgSession(connection), partial(_is_open, connection))
+                yield OpenTransaction(connection, AsyncPsycopgSession(connection, kept), partial(_is_open, connection))
             except BaseException as error:
                 commit.raised = error
                 raise
