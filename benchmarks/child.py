@@ -21,6 +21,7 @@ A job whose number is negative warms up: it is worked, and not recorded.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -147,6 +148,9 @@ class Child:
 
     async def work(self, numbers: int, expected: int) -> None:
         record, stopped = Record(numbers, expected), asyncio.Event()
+        # As `pgboss worker` does it, for all that run in Python.
+        gc.collect()
+        gc.freeze()
         when_stopped(record, asyncio.get_running_loop(), stopped.set)
         await self._adapter.work(record.handled, lambda: say(event="ready"), stopped)
 

@@ -16,6 +16,7 @@ from pgboss.boss.signals import stop_signals
 from pgboss.client import Client
 from pgboss.client.base import ClientKeywords
 from pgboss.core.checks import check_integer
+from pgboss.core.garbage import keep_all
 from pgboss.errors import PgBossError, StoppedError
 from pgboss.runtime.events import Events
 
@@ -113,6 +114,7 @@ class Lifecycle(Client):
             if not await self._start_unless(told):
                 return
             try:
+                keep_all()
                 if on_ready is not None:
                     on_ready()
                 await told.wait()

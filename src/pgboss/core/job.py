@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pgboss.core.cancellation import Cancellable
 from pgboss.core.creation import read_carrier
+from pgboss.core.garbage import uncollected
 from pgboss.core.names import SchemaName, column_of
 from pgboss.core.query import Rows
 from pgboss.core.wire import JSON, loads
@@ -251,7 +252,8 @@ def _thawed(values: Iterable[Any]) -> Job:
 
 def jobs_from(rows: Rows) -> list[Job]:
     data = _selected_names(Job).index("data")
-    return [_thawed((*row[:data], loads(row[data]), *row[data + 1 :])) for row in rows.values]
+    with uncollected():
+        return [_thawed((*row[:data], loads(row[data]), *row[data + 1 :])) for row in rows.values]
 
 
 def details_from(rows: Rows) -> list[JobDetails]:

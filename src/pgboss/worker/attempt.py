@@ -14,7 +14,7 @@ from pgboss.core.wire import output_text
 from pgboss.errors import HandlerProcessError, HandlerTimeoutError, PayloadError
 from pgboss.jobs import Discard, JobDefinition, Snooze
 from pgboss.runtime.clock import call_later, timeout
-from pgboss.worker.outcome import Completed, Failed, GivenBack, Outcome, failed_with
+from pgboss.worker.outcome import COMPLETED, Completed, Failed, GivenBack, Outcome, failed_with
 from pgboss.worker.pump import Rest
 
 __all__ = ["CallHandler", "Settle", "UnreadableJob", "attempt", "decoded", "outcome_in_loop", "outcome_of", "within"]
@@ -46,7 +46,7 @@ async def outcome_in_loop(definition: JobDefinition[Any, Any], job: Job) -> Outc
             result = end.value
         else:
             result = await _within((job,), Rest(steps, waits_for), monotonic() - began)
-        return Completed() if result is None else Completed(output_text(definition.encode_result(result)))
+        return COMPLETED if result is None else Completed(output_text(definition.encode_result(result)))
     except BaseException as error:  # noqa: BLE001  whatever a handler raises fails its job and must not end the worker
         return outcome_of(error)
 

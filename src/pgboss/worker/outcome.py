@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pgboss.core.job import Job
 from pgboss.core.wire import dumps, error_output
 
-__all__ = ["Completed", "Failed", "Finished", "GivenBack", "Outcome", "Over", "failed_with"]
+__all__ = ["COMPLETED", "Completed", "Failed", "Finished", "GivenBack", "Outcome", "Over", "failed_with"]
 
 SHUTDOWN_OUTPUT = '{"value":"pg-boss shut down while active"}'
 
@@ -22,6 +22,10 @@ class Completed:
     """The handler returned; ``output`` is JSON text, ``None`` for nothing."""
 
     output: str | None = None
+
+
+COMPLETED = Completed()
+"""With no output, as most are: one for all of them."""
 
 
 @dataclass(slots=True)

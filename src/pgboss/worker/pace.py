@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Pace"]
 
 AHEAD_SECONDS = 0.2
-MOST_AHEAD = 2000
+MOST_AHEAD = 4000
 WEIGHT = 0.05
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from psycopg import AsyncConnection, Connection, errors, generators, pq
 from psycopg.adapt import Transformer
 
+from pgboss.core.garbage import uncollected
 from pgboss.core.instance_options import Pooler
 from pgboss.core.query import Query, Rows
 from pgboss.drivers.psycopg.cursors import PlainContext
@@ -57,7 +58,8 @@ class _Statement:
             self._columns = tuple(result.fname(number).decode() for number in range(result.nfields))
         else:
             self._reading.set_pgresult(result, set_loaders=False)
-        values = self._reading.load_rows(0, result.ntuples, tuple)
+        with uncollected():
+            values = self._reading.load_rows(0, result.ntuples, tuple)
         # It need not keep the answer until the next one comes.
         self._reading.set_pgresult(None, set_loaders=False)
         return Rows(self._columns, values, result.command_tuples or 0)
