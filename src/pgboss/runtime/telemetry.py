@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["CallSpan", "HandlerSpan", "Telemetry", "in_current_trace", "make_telemetry", "trace_continued"]
 
 SCOPE = "pg-boss"
+LOOK_SECONDS = 1.0
 BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 SYSTEM = "messaging.system"
 OPERATION_NAME = "messaging.operation.name"
@@ -70,6 +71,7 @@ class Telemetry:
         self._trace = trace
         self._metrics = metrics
         given = options.tracer_provider, options.meter_provider
+        self._looks_at = 0.0
         self._is_live = options.propagate_context or any(provider is not None for provider in given)
         self._schema = schema.configured
         self._tracer = trace.get_tracer(SCOPE, library, options.tracer_provider)
@@ -108,9 +110,11 @@ class Telemetry:
     def is_live(self) -> bool:
         """Whether anybody is told: providers of this instance, an SDK of the application's, or jobs that keep traces.
 
-        An SDK may be set up later than the instance, so it is looked for until it is there.
+        An SDK may be set up later than the instance, so it is looked for until it is there, once a second: to ask the
+        environment takes longer than much of a call.
         """
-        if not self._is_live:
+        if not self._is_live and (now := perf_counter()) >= self._looks_at:
+            self._looks_at = now + LOOK_SECONDS
             providers = self._trace.get_tracer_provider(), self._metrics.get_meter_provider()
             self._is_live = any("Proxy" not in type(provider).__name__ for provider in providers)
         return self._is_live

@@ -52,6 +52,7 @@ class Listener:
         Without ``on_unanswered``, which is awaited when an operation was not answered in time, it runs none.
         """
         self._conninfo = conninfo
+        self._place = place(conninfo)
         self._channel = channel
         self._on_heard = on_heard
         self._kept = kept
@@ -102,7 +103,7 @@ class Listener:
         connection = self._opened()
         self._running = asyncio.get_running_loop().create_future()
         try:
-            async with AnsweredWithin(connection, within_seconds, place(self._conninfo)):
+            async with AnsweredWithin(connection, within_seconds, self._place):
                 return await arun(AsyncPsycopgSession(connection, self._kept), operation)
         except NoAnswerError:
             if self._on_unanswered is not None:
@@ -121,7 +122,7 @@ class Listener:
             DatabaseError: the server refuses to, as some poolers do.
         """
         connection = self._opened()
-        async with AnsweredWithin(connection, ANSWER_SECONDS, place(self._conninfo)):
+        async with AnsweredWithin(connection, ANSWER_SECONDS, self._place):
             with translated():
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
         self._is_listening = True
