@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import psycopg
 import pytest
@@ -145,6 +146,61 @@ async def test_a_notification_during_an_empty_claim_is_not_forgotten(make_boss: 
 
     async with asyncio.timeout(5):
         await done.wait()
+
+
+CLAIMS = """
+    SELECT pid FROM pg_stat_activity
+     WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%WITH next AS MATERIALIZED%'
+"""
+
+
+async def begin_ahead(boss: PgBoss, url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
+    """Have a worker asleep, and its next claim begun by a notification; returns the process that it waits in."""
+    await boss.create_queue("jobs")
+    await boss.work("jobs", nothing)
+    await eventually(lambda: is_listening(boss))
+    # Some jobs go all the way: then it is known what the next claim will be, and it is prepared.
+    while not is_armed(boss):
+        await boss.send("jobs")
+        await eventually(lambda: states(url).keys() == {"completed"})
+        await asyncio.sleep(0)
+    sql(url, "DELETE FROM pgboss.job")
+    await blocker.execute("LOCK TABLE pgboss.job_common IN ACCESS EXCLUSIVE MODE")
+    notify(url)
+    [claim] = await eventually(lambda: sql(url, CLAIMS))
+    return int(claim["pid"])
+
+
+def is_armed(boss: PgBoss) -> bool:
+    hearing = boss._crew and boss._crew._hearing
+    return bool(hearing and hearing._listener and hearing._listener._armed)
+
+
+async def nothing(job: Job) -> None:
+    return None
+
+
+async def test_a_claim_that_has_begun_is_seen_to_its_end(make_boss: BossFactory, database_url: str) -> None:
+    """What it has claimed goes back, although its worker is over by then."""
+    boss = await make_boss(polling_interval_seconds=60)
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await begin_ahead(boss, database_url, blocker)
+        leaving = asyncio.create_task(boss.off_work("jobs"))
+        await blocker.execute("INSERT INTO pgboss.job (name) VALUES ('jobs')")
+        await blocker.commit()
+        await leaving
+    assert states(database_url) == {"created": 1}
+
+
+async def test_a_claim_whose_connection_is_lost_is_made_anew(make_boss: BossFactory, database_url: str) -> None:
+    boss = await make_boss(polling_interval_seconds=60)
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        process = await begin_ahead(boss, database_url, blocker)
+        await blocker.execute("INSERT INTO pgboss.job (name) VALUES ('jobs')")
+        sql(database_url, "SELECT pg_terminate_backend(%s)", [process])
+        await eventually(lambda: process not in {row["pid"] for row in sql(database_url, CLAIMS)})
+        await blocker.commit()
+        await eventually(lambda: states(database_url) == {"completed": 1})
 
 
 def notify(url: str) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "Steps",
     "atomic",
+    "begun",
 ]
 
 T = TypeVar("T")
@@ -136,6 +137,29 @@ class Atomic(Generic[T]):
 
 
 Operation: TypeAlias = Steps[T] | Atomic[T]
+
+
+def begun(steps: Steps[T]) -> tuple[Step, Steps[T]]:
+    """The first step of an operation that has one, and the operation as it was, to be run or closed."""
+    first = next(steps)
+
+    def whole() -> Steps[T]:
+        step = first
+        try:
+            while True:
+                try:
+                    rows = yield step
+                except Exception as error:  # noqa: BLE001  whatever the runner throws in is for the operation
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(rows)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+        finally:
+            steps.close()
+
+    return first, whole()
 
 
 def atomic(function: Callable[P, Steps[T]]) -> Callable[P, Atomic[T]]:

@@ -13,11 +13,11 @@ again while it listens. ``PGBOSS_POOLER`` says it once and for all. docs/connect
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pgboss.core.instance_options import Pooler
-from pgboss.core.query import Operation
-from pgboss.drivers.psycopg import Listener
+from pgboss.core.query import Operation, Steps
+from pgboss.drivers.psycopg import Ahead, Listener
 from pgboss.drivers.runner import RunWithin
 from pgboss.errors import DatabaseError
 from pgboss.operations import work as operations
@@ -77,9 +77,23 @@ class Hearing:
         Raises:
             NoAnswerError: it took longer than ``within_seconds``.
         """
-        if self._listener is not None and self._listener.is_free:
+        if self._listener is not None and self._listener.takes(operation):
             return await self._listener.run(operation, within_seconds=within_seconds)
         return await self._run(operation, within_seconds=within_seconds)
+
+    def arm(self, name: str, operation: Steps[T]) -> Ahead[T] | None:
+        """Have an operation begin when new jobs are announced in a queue, before anybody hears of it, if possible.
+
+        Who does so has to run it as soon as its statement was sent, or else to have it disarmed.
+        """
+        if self._listener is None or not self._listener.is_free:
+            return None
+        return self._listener.arm(name, operation)
+
+    def disarm(self, ahead: Ahead[Any]) -> None:
+        """An operation that has not begun is not to begin any more."""
+        if self._listener is not None:
+            self._listener.disarm(ahead)
 
     async def listen(self) -> None:
         """Listen until the connection is lost, which raises. A notification is a hint, never the only way in.

@@ -30,6 +30,7 @@ from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
 from pgboss.core.work_options import WorkOptions
+from pgboss.drivers.psycopg import Ahead
 from pgboss.drivers.runner import Run
 from pgboss.drivers.transactions import Transactions
 from pgboss.errors import HandlerTimeoutError, PgBossError
@@ -77,6 +78,8 @@ class QueueWorker:
         *,
         run: Run,
         run_claims: Run,
+        arm: Callable[[str, Steps[Any]], Ahead[Any] | None] = lambda name, operation: None,
+        disarm: Callable[[Ahead[Any]], object] = lambda ahead: None,
         transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
         settler: Settler,
@@ -100,6 +103,8 @@ class QueueWorker:
         self._jobs_a_call = options.jobs_a_call
         self._is_async = handling.definition.is_async
         self._run_claims = run_claims
+        self._arm_claim = arm
+        self._disarm = disarm
         self._catalog = catalog
         self._settler = settler
         self._heart = heart
@@ -205,8 +210,8 @@ class QueueWorker:
                 wanted = self._room()
                 if wanted and not self._is_drained:
                     await self._claim(wanted)
-                else:
-                    await self._sleep()
+                elif (begun := await self._sleep()) is not None:
+                    await self._claim(*begun)
         finally:
             self._give_back_waiting()
 
@@ -312,6 +317,8 @@ class QueueWorker:
         )
         if is_paused:
             self._give_back_waiting()
+            # A claim must not begin by itself any more.
+            self._wakeup.set()
         else:
             self.look()
 
@@ -328,26 +335,48 @@ class QueueWorker:
         """Slots taken, also by threads and processes whose result nobody awaits any more."""
         return max(len(self._calls), self._executor.busy)
 
-    async def _sleep(self) -> None:
-        owed = self._front.seconds_left(monotonic()) if self._is_drained and self._room() else None
+    async def _sleep(self) -> tuple[int, Ahead[Any]] | None:
+        """Wait to be woken; returns a claim that has begun meanwhile, because jobs were announced."""
+        wanted = self._room() if self._is_drained else 0
+        owed = self._front.seconds_left(monotonic()) if wanted else None
+        ahead = self._arm(wanted)
         self._is_asleep = True
         try:
             if not await self._wakeup.wait(owed):
                 self._is_drained = False
         finally:
             self._is_asleep = False
+            if ahead is not None and ahead.sent_at is None:
+                self._disarm(ahead)
+        return None if ahead is None or ahead.sent_at is None else (wanted, ahead)
 
-    async def _claim(self, wanted: int) -> None:
-        claimed_at = monotonic()
+    def _arm(self, wanted: int) -> Ahead[Any] | None:
+        """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
+        if not wanted or not self.is_announced or self._express is not None or self.options.local_limits is not None:
+            return None
+        catalog = self._catalog()
+        if catalog.get(self.name) is None or (self._is_free(catalog) and self._front.begin(monotonic()) is not None):
+            return None
+        self._is_traced = self._watch.is_traced
+        return self._arm_claim(self.name, self._fetching(catalog, wanted, None))
+
+    async def _claim(self, wanted: int, begun: Ahead[Any] | None = None) -> None:
+        claimed_at = monotonic() if begun is None or begun.sent_at is None else begun.sent_at
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
         self._is_drained = True
-        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
-        self._is_traced = self._watch.is_traced
         try:
             catalog = self._catalog()
-            frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
-            locked = await self._lock(wanted, frontier)
-            jobs = await self._fetch(catalog, wanted, frontier) if locked is None else locked
+            frontier, locked = None, None
+            if begun is None:
+                # Asked once a claim: whether anybody receives telemetry takes a while to find out.
+                self._is_traced = self._watch.is_traced
+                frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
+                locked = await self._lock(wanted, frontier)
+            if locked is None:
+                fetching = self._fetching(catalog, wanted, frontier) if begun is None else begun.operation
+                jobs = list(await self._run_claims(fetching))
+            else:
+                jobs = locked
             fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False
@@ -392,20 +421,15 @@ class QueueWorker:
             self._is_drained = False
         return taken
 
-    async def _fetch(self, catalog: QueueCatalog, wanted: int, frontier: Frontier | None) -> list[Job]:
-        options = self._fetch_options(wanted)
+    def _fetching(self, catalog: QueueCatalog, wanted: int, frontier: Frontier | None) -> Steps[Any]:
         fetch: Callable[..., Steps[Any]] = operations.fetch_details if self.options.has_metadata else operations.fetch
-        return list(
-            await self._run_claims(
-                fetch(
-                    catalog,
-                    self.name,
-                    options,
-                    lease_seconds=self.options.lease,
-                    is_traced=self._is_traced,
-                    frontier=frontier,
-                )
-            )
+        return fetch(
+            catalog,
+            self.name,
+            self._fetch_options(wanted),
+            lease_seconds=self.options.lease,
+            is_traced=self._is_traced,
+            frontier=frontier,
         )
 
     def _fetch_options(self, wanted: int) -> FetchOptions:

@@ -71,6 +71,8 @@ class KeptStatements:
     def __init__(self) -> None:
         self._statements: dict[AsyncConnection[Any] | Connection[Any], dict[bytes, _Statement]] = {}
         self._pooler: Pooler = "auto"
+        # Those that were sent before anybody waits for the answer.
+        self._ahead: dict[AsyncConnection[Any] | Connection[Any], Query] = {}
 
     def heed(self, pooler: Pooler) -> None:
         """What is in between: with ``session`` each connection is taken for direct, with ``transaction`` none."""
@@ -83,6 +85,23 @@ class KeptStatements:
         prepared = self._statements.get(connection, {})
         return len(prepared) < MOST_A_CONNECTION or _name(query.sql) in prepared
 
+    def send_ahead(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
+        """Send a statement that the connection has prepared, and that :meth:`run` is about to run; whether it was sent.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        statement = self._statements.get(connection, {}).get(_name(query.sql))
+        if self._pooler == "transaction" or statement is None or not statement.is_trusted:
+            return False
+        connection.pgconn.send_query_prepared(_name(query.sql), _values(query), result_format=pq.Format.BINARY)
+        self._ahead[connection] = query
+        return True
+
+    def has_sent(self, connection: AsyncConnection[Any] | Connection[Any]) -> bool:
+        """Whether a statement was sent ahead whose answer nobody has fetched yet."""
+        return connection in self._ahead
+
     def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Rows | None]:
         """For the connection to wait on; ``None`` when the statement has to be run without a name.
 
@@ -90,6 +109,7 @@ class KeptStatements:
             psycopg.Error: the statement has failed.
         """
         pgconn, name = connection.pgconn, _name(query.sql)
+        is_sent = self._ahead.pop(connection, None) is query
         prepared = self._statements.get(connection)
         if prepared is None:
             if self._pooler == "auto" and not (yield from _is_direct(pgconn)):
@@ -97,7 +117,7 @@ class KeptStatements:
                 return None
             prepared = self._begin(connection)
         statement = prepared.get(name)
-        if statement is not None and not statement.is_trusted:
+        if statement is not None and not statement.is_trusted and not is_sent:
             pgconn.send_query(b"DEALLOCATE " + name)
             [result] = yield from generators.execute(pgconn)
             del prepared[name]
@@ -113,7 +133,8 @@ class KeptStatements:
                 return None
             statement = prepared[name] = _Statement()
         sent_at = monotonic()
-        pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
+        if not is_sent:
+            pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
         # Rows and then an error is what comes where a deferred constraint stops the commit.
         result = (yield from generators.execute(pgconn))[-1]
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
@@ -129,6 +150,7 @@ class KeptStatements:
         for each in list(self._statements):
             if each.closed:
                 self._statements.pop(each, None)
+                self._ahead.pop(each, None)
         return self._statements.setdefault(connection, {})
 
     def _failed(self, connection: Any, result: Any) -> None:

@@ -7,14 +7,15 @@ its server process has just announced new jobs, and is wide awake where that of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection, Notify, sql
 
-from pgboss.core.query import Operation
+from pgboss.core.query import Operation, Query, Steps, begun
 from pgboss.drivers.errors import NoAnswerError
 from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
 from pgboss.drivers.psycopg.connections import connect_alone
@@ -25,7 +26,7 @@ from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession
 from pgboss.drivers.runner import arun
 from pgboss.errors import DatabaseUnavailableError
 
-__all__ = ["Listener"]
+__all__ = ["Ahead", "Listener"]
 
 T = TypeVar("T")
 
@@ -33,6 +34,23 @@ T = TypeVar("T")
 PROBE_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Ahead(Generic[T]):
+    """An operation whose first statement is to be sent the moment that a payload arrives.
+
+    Attributes:
+        payload: the payload.
+        query: the statement.
+        operation: what is to be run then, by whoever had it armed, and before anything else.
+        sent_at: when the statement was sent, by the monotonic clock; ``None`` while it was not.
+    """
+
+    payload: str
+    query: Query
+    operation: Steps[T]
+    sent_at: float | None = None
 
 
 class Listener:
@@ -63,11 +81,29 @@ class Listener:
         self._error: psycopg.Error | None = None
         self._is_lost = asyncio.Event()
         self._is_listening = False
+        self._armed: dict[str, Ahead[Any]] = {}
+        self._sent: Ahead[Any] | None = None
 
     @property
     def is_free(self) -> bool:
         """Whether it listens, takes operations, and none is under way."""
-        return self._is_listening and self._running is None and self._on_unanswered is not None
+        return self._is_listening and self._running is None and self._sent is None and self._on_unanswered is not None
+
+    def takes(self, operation: Operation[Any]) -> bool:
+        """Whether this operation may be run here now: nothing else is under way, or it was begun ahead."""
+        return self.is_free if self._sent is None else self._sent.operation is operation
+
+    def arm(self, payload: str, operation: Steps[T]) -> Ahead[T]:
+        """Have an operation's first statement sent when the payload arrives, if the connection is free by then."""
+        query, operation = begun(operation)
+        ahead = Ahead(payload, cast("Query", query), operation)
+        self._armed[payload] = ahead
+        return ahead
+
+    def disarm(self, ahead: Ahead[Any]) -> None:
+        """Do not send it any more; what was sent has to be run."""
+        if self._armed.get(ahead.payload) is ahead:
+            del self._armed[ahead.payload]
 
     async def open(self) -> None:
         """Connect.
@@ -101,6 +137,7 @@ class Listener:
             DatabaseUnavailableError: it is lost, or did not answer in time.
         """
         connection = self._opened()
+        self._sent = None
         self._running = asyncio.get_running_loop().create_future()
         try:
             async with AnsweredWithin(connection, within_seconds, self._place):
@@ -135,7 +172,8 @@ class Listener:
             DatabaseUnavailableError: it is lost.
         """
         while True:
-            left = PROBE_SECONDS if self._running is not None else self._active_at + PROBE_SECONDS - monotonic()
+            is_in_use = self._running is not None or self._sent is not None
+            left = PROBE_SECONDS if is_in_use else self._active_at + PROBE_SECONDS - monotonic()
             if left <= 0:
                 return
             try:
@@ -165,12 +203,27 @@ class Listener:
         connection = self._opened()
         try:
             connection.pgconn.consume_input()
+            payloads = []
             while notification := connection.pgconn.notifies():
                 self._active_at = monotonic()
-                self._on_heard(notification.extra.decode())
+                payloads.append(notification.extra.decode())
+            self._send_ahead(connection, payloads)
+            for payload in payloads:
+                self._on_heard(payload)
         except psycopg.Error as error:
             self._stop_reading(connection)
             self._lose(error)
+
+    def _send_ahead(self, connection: AsyncConnection[Any], payloads: Iterable[str]) -> None:
+        """Before anybody is told: what they do then, they do while the server works."""
+        for payload in payloads:
+            if payload in self._armed and self.is_free and self._kept is not None:
+                ahead = self._armed.pop(payload)
+                if self._kept.send_ahead(connection, ahead.query):
+                    ahead.sent_at = self._active_at
+                    self._sent = ahead
+                    # The next that arrives is the answer, which is for whoever runs the operation.
+                    self._stop_reading(connection)
 
     def _stop_reading(self, connection: AsyncConnection[Any]) -> None:
         if not connection.closed:
