@@ -27,9 +27,12 @@ LATE_SECONDS = 1.0
 SECONDS_A_JOB = 0.000_04
 """What claiming a job takes, roughly: it is not the walk's time."""
 SLOWER, SLOWER_SECONDS = 1.5, 0.000_3
-"""A walk is slow that takes so many times as long as the fastest one, and so much longer."""
+"""Whole walks are slow that take so many times as long as partial ones, and so much longer."""
+WEIGHT, FASTER_WEIGHT = 0.5, 0.1
+"""What a walk counts against those before it. On a machine that has slept each takes as long as it likes, so that no
+single one tells; a whole walk that is faster than partial ones says that these have become faster, too."""
 PROBE_SECONDS = 60.0
-"""How long the fastest walk is remembered: servers and networks change."""
+"""How long partial walks are remembered: servers and networks change."""
 
 
 class Front:
@@ -41,23 +44,26 @@ class Front:
         self._at = -inf
         self._has_more = False
         self._is_slow = True
-        self._fastest = inf
+        self._whole_seconds = self._partial_seconds = inf
         self._probe_at = -inf
         self.is_partial = False
         """Whether something may have been left out since the last whole walk."""
 
-    def begin(self, now: float) -> Frontier | None:
-        """Where the next claim may begin; ``None``: at the front, and :meth:`seen` must be told."""
+    def begin(self, now: float, *, later_seconds: float = 0.0) -> Frontier | None:
+        """Where the next claim may begin; ``None``: at the front, and :meth:`seen` must be told.
+
+        The claim may be sent ``later_seconds`` later: more than it needs does no harm.
+        """
         if now >= self._at + WHOLE_WALK_SECONDS or not (self._has_more or self._is_slow):
             return None
-        return Frontier(self._priority, self._since, now - self._at + LATE_SECONDS)
+        return Frontier(self._priority, self._since, now + later_seconds - self._at + LATE_SECONDS)
 
     def seen(self, frontier: Frontier | None, began: float, ended: float, jobs: Sequence[Job], wanted: int) -> bool:
         """Learn from a claim, the most urgent of its jobs first; whether to claim again at once, from the front."""
         has_more = len(jobs) == wanted
         if frontier is not None:
             self.is_partial = True
-            self._fastest = min(self._fastest, _walk_seconds(ended - began, len(jobs)))
+            self._partial_seconds = _mixed(self._partial_seconds, _walk_seconds(ended - began, len(jobs)), WEIGHT)
             if self._has_more and not has_more:
                 self.forget()
                 return True
@@ -83,10 +89,17 @@ class Front:
     def _judge(self, now: float, seconds: float) -> None:
         if now >= self._probe_at:
             # The next claim is a partial one, to compare with.
-            self._fastest, self._is_slow, self._probe_at = inf, True, now + PROBE_SECONDS
-        else:
-            self._fastest = min(self._fastest, seconds)
-            self._is_slow = seconds > SLOWER * self._fastest + SLOWER_SECONDS
+            self._whole_seconds = self._partial_seconds = inf
+            self._is_slow, self._probe_at = True, now + PROBE_SECONDS
+            return
+        self._whole_seconds = _mixed(self._whole_seconds, seconds, WEIGHT)
+        if seconds < self._partial_seconds:
+            self._partial_seconds = _mixed(self._partial_seconds, seconds, FASTER_WEIGHT)
+        self._is_slow = self._whole_seconds > SLOWER * self._partial_seconds + SLOWER_SECONDS
+
+
+def _mixed(mean: float, seconds: float, weight: float) -> float:
+    return seconds if mean == inf else mean * (1 - weight) + seconds * weight
 
 
 def _walk_seconds(seconds: float, jobs: int) -> float:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 from time import monotonic
@@ -45,7 +46,7 @@ from pgboss.worker.call import Call
 from pgboss.worker.calls import Calls
 from pgboss.worker.children import Children
 from pgboss.worker.express import Express
-from pgboss.worker.front import Front
+from pgboss.worker.front import WHOLE_WALK_SECONDS, Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
 from pgboss.worker.heart import Heart
@@ -65,6 +66,21 @@ LONGEST_WAIT_SECONDS = 1.0
 OVERRUN_GRACE_SECONDS = 1.0
 
 logger = logging.getLogger("pgboss.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A claim that begins when jobs are announced: how many jobs it asks for, and where it begins to look."""
+
+    wanted: int
+    frontier: Frontier | None
+    ahead: Ahead[Any]
+
+    @property
+    def at(self) -> float:
+        """The moment when it was sent."""
+        assert self.ahead.sent_at is not None
+        return self.ahead.sent_at
 
 
 class QueueWorker:
@@ -211,7 +227,7 @@ class QueueWorker:
                 if wanted and not self._is_drained:
                     await self._claim(wanted)
                 elif (begun := await self._sleep()) is not None:
-                    await self._claim(*begun)
+                    await self._claim(begun.wanted, begun)
         finally:
             self._give_back_waiting()
 
@@ -335,48 +351,54 @@ class QueueWorker:
         """Slots taken, also by threads and processes whose result nobody awaits any more."""
         return max(len(self._calls), self._executor.busy)
 
-    async def _sleep(self) -> tuple[int, Ahead[Any]] | None:
+    async def _sleep(self) -> _Begun | None:
         """Wait to be woken; returns a claim that has begun meanwhile, because jobs were announced."""
         wanted = self._room() if self._is_drained else 0
         owed = self._front.seconds_left(monotonic()) if wanted else None
-        ahead = self._arm(wanted)
+        armed = self._arm(wanted)
         self._is_asleep = True
         try:
             if not await self._wakeup.wait(owed):
                 self._is_drained = False
         finally:
             self._is_asleep = False
-            if ahead is not None and ahead.sent_at is None:
-                self._disarm(ahead)
-        return None if ahead is None or ahead.sent_at is None else (wanted, ahead)
+            if armed is not None and armed.ahead.sent_at is None:
+                self._disarm(armed.ahead)
+        return None if armed is None or armed.ahead.sent_at is None else armed
 
-    def _arm(self, wanted: int) -> Ahead[Any] | None:
+    def _arm(self, wanted: int) -> _Begun | None:
         """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
         if not wanted or not self.is_announced or self._express is not None or self.options.local_limits is not None:
             return None
         catalog = self._catalog()
-        if catalog.get(self.name) is None or (self._is_free(catalog) and self._front.begin(monotonic()) is not None):
+        if catalog.get(self.name) is None:
             return None
+        frontier = None
+        if self._is_free(catalog):
+            # It is sent before a whole walk is owed, for which the worker wakes up.
+            frontier = self._front.begin(monotonic(), later_seconds=WHOLE_WALK_SECONDS)
         self._is_traced = self._watch.is_traced
-        return self._arm_claim(self.name, self._fetching(catalog, wanted, None))
+        ahead = self._arm_claim(self.name, self._fetching(catalog, wanted, frontier))
+        return None if ahead is None else _Begun(wanted, frontier, ahead)
 
-    async def _claim(self, wanted: int, begun: Ahead[Any] | None = None) -> None:
-        claimed_at = monotonic() if begun is None or begun.sent_at is None else begun.sent_at
+    async def _claim(self, wanted: int, begun: _Begun | None = None) -> None:
+        claimed_at = monotonic() if begun is None else begun.at
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
         self._is_drained = True
         try:
             catalog = self._catalog()
-            frontier, locked = None, None
-            if begun is None:
+            if begun is not None:
+                frontier, locked = begun.frontier, None
+                jobs = list(await self._run_claims(begun.ahead.operation))
+            else:
                 # Asked once a claim: whether anybody receives telemetry takes a while to find out.
                 self._is_traced = self._watch.is_traced
                 frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
                 locked = await self._lock(wanted, frontier)
-            if locked is None:
-                fetching = self._fetching(catalog, wanted, frontier) if begun is None else begun.operation
-                jobs = list(await self._run_claims(fetching))
-            else:
-                jobs = locked
+                if locked is not None:
+                    jobs = locked
+                else:
+                    jobs = list(await self._run_claims(self._fetching(catalog, wanted, frontier)))
             fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False

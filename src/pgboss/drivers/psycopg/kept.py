@@ -15,7 +15,7 @@ is prepared anew, and planned for what the table holds by then.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from hashlib import sha224
 from time import monotonic
@@ -85,18 +85,22 @@ class KeptStatements:
         prepared = self._statements.get(connection, {})
         return len(prepared) < MOST_A_CONNECTION or _name(query.sql) in prepared
 
-    def send_ahead(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
-        """Send a statement that the connection has prepared, and that :meth:`run` is about to run; whether it was sent.
+    def sender(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Callable[[], bool]:
+        """What sends a statement that the connection has prepared, ahead of :meth:`run`, which has to be next.
 
-        Raises:
-            psycopg.Error: the connection is lost.
+        It says whether it did, raises ``psycopg.Error`` if the connection is lost, and has nothing left to work out.
         """
-        statement = self._statements.get(connection, {}).get(_name(query.sql))
-        if self._pooler == "transaction" or statement is None or not statement.is_trusted:
-            return False
-        connection.pgconn.send_query_prepared(_name(query.sql), _values(query), result_format=pq.Format.BINARY)
-        self._ahead[connection] = query
-        return True
+        name, values = _name(query.sql), _values(query)
+
+        def send() -> bool:
+            statement = self._statements.get(connection, {}).get(name)
+            if self._pooler == "transaction" or statement is None or not statement.is_trusted:
+                return False
+            connection.pgconn.send_query_prepared(name, values, result_format=pq.Format.BINARY)
+            self._ahead[connection] = query
+            return True
+
+        return send
 
     def has_sent(self, connection: AsyncConnection[Any] | Connection[Any]) -> bool:
         """Whether a statement was sent ahead whose answer nobody has fetched yet."""

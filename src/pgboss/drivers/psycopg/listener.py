@@ -42,13 +42,13 @@ class Ahead(Generic[T]):
 
     Attributes:
         payload: the payload.
-        query: the statement.
+        send: sends it, and says whether it did.
         operation: what is to be run then, by whoever had it armed, and before anything else.
         sent_at: when the statement was sent, by the monotonic clock; ``None`` while it was not.
     """
 
     payload: str
-    query: Query
+    send: Callable[[], bool]
     operation: Steps[T]
     sent_at: float | None = None
 
@@ -94,9 +94,13 @@ class Listener:
         return self.is_free if self._sent is None else self._sent.operation is operation
 
     def arm(self, payload: str, operation: Steps[T]) -> Ahead[T]:
-        """Have an operation's first statement sent when the payload arrives, if the connection is free by then."""
+        """Have an operation's first statement sent when the payload arrives, if the connection is free by then.
+
+        For one that is free now; the statement is one that is kept prepared.
+        """
         query, operation = begun(operation)
-        ahead = Ahead(payload, cast("Query", query), operation)
+        assert self._kept is not None
+        ahead = Ahead(payload, self._kept.sender(self._opened(), cast("Query", query)), operation)
         self._armed[payload] = ahead
         return ahead
 
@@ -150,7 +154,8 @@ class Listener:
             self._running.set_result(None)
             self._running = None
             self._active_at = monotonic()
-            self._read_on()
+            # After all that waits for the answer.
+            asyncio.get_running_loop().call_later(0, self._read_on)
 
     async def listen(self) -> None:
         """Begin to listen.
@@ -191,7 +196,7 @@ class Listener:
     def _read_on(self) -> None:
         """Read from now on whatever arrives, beginning with what has arrived already."""
         connection = self._connection
-        if connection is None or not self._is_listening:
+        if connection is None or not self._is_listening or self._running is not None or self._sent is not None:
             return
         if connection.closed:
             self._lose(psycopg.OperationalError("the connection is closed"))
@@ -217,9 +222,9 @@ class Listener:
     def _send_ahead(self, connection: AsyncConnection[Any], payloads: Iterable[str]) -> None:
         """Before anybody is told: what they do then, they do while the server works."""
         for payload in payloads:
-            if payload in self._armed and self.is_free and self._kept is not None:
+            if payload in self._armed and self.is_free:
                 ahead = self._armed.pop(payload)
-                if self._kept.send_ahead(connection, ahead.query):
+                if ahead.send():
                     ahead.sent_at = self._active_at
                     self._sent = ahead
                     # The next that arrives is the answer, which is for whoever runs the operation.
