@@ -26,9 +26,9 @@ LATE_SECONDS = 1.0
 """Most jobs are committed, and seen, so soon after they were created."""
 SECONDS_A_JOB = 0.000_04
 """What claiming a job takes, roughly: it is not the walk's time."""
-SLOWER, SLOWER_SECONDS = 1.5, 0.000_3
+SLOWER, SLOWER_SECONDS = 1.25, 0.000_1
 """Whole walks are slow that take so many times as long as partial ones, and so much longer."""
-WEIGHT, FASTER_WEIGHT = 0.5, 0.1
+WHOLE_WEIGHT, PARTIAL_WEIGHT, FASTER_WEIGHT = 0.1, 0.5, 0.1
 """What a walk counts against those before it. On a machine that has slept each takes as long as it likes, so that no
 single one tells; a whole walk that is faster than partial ones says that these have become faster, too."""
 PROBE_SECONDS = 60.0
@@ -63,7 +63,9 @@ class Front:
         has_more = len(jobs) == wanted
         if frontier is not None:
             self.is_partial = True
-            self._partial_seconds = _mixed(self._partial_seconds, _walk_seconds(ended - began, len(jobs)), WEIGHT)
+            self._partial_seconds = _mixed(
+                self._partial_seconds, _walk_seconds(ended - began, len(jobs)), PARTIAL_WEIGHT
+            )
             if self._has_more and not has_more:
                 self.forget()
                 return True
@@ -92,7 +94,7 @@ class Front:
             self._whole_seconds = self._partial_seconds = inf
             self._is_slow, self._probe_at = True, now + PROBE_SECONDS
             return
-        self._whole_seconds = _mixed(self._whole_seconds, seconds, WEIGHT)
+        self._whole_seconds = _mixed(self._whole_seconds, seconds, WHOLE_WEIGHT)
         if seconds < self._partial_seconds:
             self._partial_seconds = _mixed(self._partial_seconds, seconds, FASTER_WEIGHT)
         self._is_slow = self._whole_seconds > SLOWER * self._partial_seconds + SLOWER_SECONDS

@@ -79,7 +79,9 @@ class KeptStatements:
         self._pooler = pooler
 
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
-        """Whether to keep this statement."""
+        """Whether to keep this statement, or to fetch the answer of one that was sent ahead."""
+        if connection in self._ahead:
+            return True
         if self._pooler == "transaction" or not query.is_repeated:
             return False
         prepared = self._statements.get(connection, {})
