@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -116,8 +117,11 @@ async def test_what_is_not_prepared_or_disarmed_does_not_begin(
 
 async def test_a_connection_that_is_lost_is_told_of(listener: Listener, database_url: str) -> None:
     await listener.run(counting())
+    descriptor = await eventually(lambda: listener._descriptor)
     process = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%nextval(''counted'') +%' AND "
     sql(database_url, process + "pid <> pg_backend_pid()")
     with pytest.raises(DatabaseUnavailableError):
         await listener.silence()
     assert not listener.is_free
+    # libpq has closed the socket. The loop must not take the next one of that number for it.
+    assert descriptor not in asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]

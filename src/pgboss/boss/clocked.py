@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pgboss.core.query import Operation
 from pgboss.drivers.database import AnyAsyncDatabase
+from pgboss.drivers.psycopg import Listener
 from pgboss.runtime.clock import Clock
 
 __all__ = ["ClockedDatabase"]
@@ -22,6 +24,10 @@ class ClockedDatabase:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
+
+    def listener(self, channel: str, on_heard: Callable[[str], object]) -> Listener:
+        """One that does nothing but listen: what it ran, the clock would not know of."""
+        return Listener(self._database.conninfo, channel, on_heard)
 
     async def run(
         self, operation: Operation[T], connection: object | None = None, *, within_seconds: float | None = None

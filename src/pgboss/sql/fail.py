@@ -146,7 +146,8 @@ def _fail(
         queue.table,
         failing,
         (*attempt_arrays(queue, attempts), list(outputs), list(is_final)),
-        is_repeated=True,
+        # The time that has passed stands in the text, which never comes again.
+        is_repeated=not queue.schema.passed_seconds,
     )
 
 

@@ -81,14 +81,14 @@ class Hearing:
             return await self._listener.run(operation, within_seconds=within_seconds)
         return await self._run(operation, within_seconds=within_seconds)
 
-    def arm(self, name: str, operation: Steps[T]) -> Ahead[T] | None:
+    def arm(self, name: str, operation: Steps[T], may_begin: Callable[[], bool]) -> Ahead[T] | None:
         """Have an operation begin when new jobs are announced in a queue, before anybody hears of it, if possible.
 
         Who does so has to run it as soon as its statement was sent, or else to have it disarmed.
         """
         if self._listener is None or not self._listener.is_free:
             return None
-        return self._listener.arm(name, operation)
+        return self._listener.arm(name, operation, may_begin)
 
     def disarm(self, ahead: Ahead[Any]) -> None:
         """An operation that has not begun is not to begin any more."""

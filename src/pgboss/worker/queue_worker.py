@@ -94,7 +94,7 @@ class QueueWorker:
         *,
         run: Run,
         run_claims: Run,
-        arm: Callable[[str, Steps[Any]], Ahead[Any] | None] = lambda name, operation: None,
+        arm: Callable[[str, Steps[Any], Callable[[], bool]], Ahead[Any] | None] = lambda *claim: None,
         disarm: Callable[[Ahead[Any]], object] = lambda ahead: None,
         transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
@@ -378,7 +378,7 @@ class QueueWorker:
             # It is sent before a whole walk is owed, for which the worker wakes up.
             frontier = self._front.begin(monotonic(), later_seconds=WHOLE_WALK_SECONDS)
         self._is_traced = self._watch.is_traced
-        ahead = self._arm_claim(self.name, self._fetching(catalog, wanted, frontier))
+        ahead = self._arm_claim(self.name, self._fetching(catalog, wanted, frontier), lambda: self._room() == wanted)
         return None if ahead is None else _Begun(wanted, frontier, ahead)
 
     async def _claim(self, wanted: int, begun: _Begun | None = None) -> None:

@@ -34,6 +34,7 @@ T = TypeVar("T")
 PROBE_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
+SOON_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -42,12 +43,14 @@ class Ahead(Generic[T]):
 
     Attributes:
         payload: the payload.
+        may_begin: whether it is still what is wanted.
         send: sends it, and says whether it did.
         operation: what is to be run then, by whoever had it armed, and before anything else.
         sent_at: when the statement was sent, by the monotonic clock; ``None`` while it was not.
     """
 
     payload: str
+    may_begin: Callable[[], bool]
     send: Callable[[], bool]
     operation: Steps[T]
     sent_at: float | None = None
@@ -76,6 +79,8 @@ class Listener:
         self._kept = kept
         self._on_unanswered = on_unanswered
         self._connection: AsyncConnection[Any] | None = None
+        # Of the socket that is read from: libpq closes it by itself, and the event loop must forget it all the same.
+        self._descriptor: int | None = None
         self._running: asyncio.Future[None] | None = None
         self._active_at = monotonic()
         self._error: psycopg.Error | None = None
@@ -93,14 +98,14 @@ class Listener:
         """Whether this operation may be run here now: nothing else is under way, or it was begun ahead."""
         return self.is_free if self._sent is None else self._sent.operation is operation
 
-    def arm(self, payload: str, operation: Steps[T]) -> Ahead[T]:
+    def arm(self, payload: str, operation: Steps[T], may_begin: Callable[[], bool] = lambda: True) -> Ahead[T]:
         """Have an operation's first statement sent when the payload arrives, if the connection is free by then.
 
-        For one that is free now; the statement is one that is kept prepared.
+        For one that is free now; the statement is one that is kept prepared. ``may_begin`` is asked before.
         """
         query, operation = begun(operation)
         assert self._kept is not None
-        ahead = Ahead(payload, self._kept.sender(self._opened(), cast("Query", query)), operation)
+        ahead = Ahead(payload, may_begin, self._kept.sender(self._opened(), cast("Query", query)), operation)
         self._armed[payload] = ahead
         return ahead
 
@@ -123,7 +128,7 @@ class Listener:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        self._stop_reading(connection)
+        self._stop_reading()
         if self._running is not None:
             cut(connection)
             await asyncio.wait([self._running], timeout=CLOSE_SECONDS)
@@ -142,6 +147,8 @@ class Listener:
         """
         connection = self._opened()
         self._sent = None
+        # psycopg reads from here on.
+        self._stop_reading()
         self._running = asyncio.get_running_loop().create_future()
         try:
             async with AnsweredWithin(connection, within_seconds, self._place):
@@ -153,7 +160,6 @@ class Listener:
         finally:
             self._running.set_result(None)
             self._running = None
-            self._active_at = monotonic()
             # After all that waits for the answer.
             asyncio.get_running_loop().call_later(0, self._read_on)
 
@@ -171,16 +177,18 @@ class Listener:
         self._read_on()
 
     async def silence(self) -> None:
-        """Return when nothing has come over the connection for 10 s, so that nobody knows whether it leads anywhere.
+        """Return when nothing was heard for 10 s, so that nobody knows whether the connection leads anywhere.
 
         Raises:
             DatabaseUnavailableError: it is lost.
         """
         while True:
             is_in_use = self._running is not None or self._sent is not None
-            left = PROBE_SECONDS if is_in_use else self._active_at + PROBE_SECONDS - monotonic()
-            if left <= 0:
+            left = self._active_at + PROBE_SECONDS - monotonic()
+            if left <= 0 and not is_in_use:
+                self._active_at = monotonic()
                 return
+            left = max(left, SOON_SECONDS)
             try:
                 async with asyncio.timeout(left):
                     await self._is_lost.wait()
@@ -201,7 +209,8 @@ class Listener:
         if connection.closed:
             self._lose(psycopg.OperationalError("the connection is closed"))
             return
-        asyncio.get_running_loop().add_reader(connection.fileno(), self._read)
+        self._descriptor = connection.fileno()
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
         self._read()
 
     def _read(self) -> None:
@@ -212,27 +221,28 @@ class Listener:
             while notification := connection.pgconn.notifies():
                 self._active_at = monotonic()
                 payloads.append(notification.extra.decode())
-            self._send_ahead(connection, payloads)
+            self._send_ahead(payloads)
             for payload in payloads:
                 self._on_heard(payload)
         except psycopg.Error as error:
-            self._stop_reading(connection)
+            self._stop_reading()
             self._lose(error)
 
-    def _send_ahead(self, connection: AsyncConnection[Any], payloads: Iterable[str]) -> None:
+    def _send_ahead(self, payloads: Iterable[str]) -> None:
         """Before anybody is told: what they do then, they do while the server works."""
         for payload in payloads:
             if payload in self._armed and self.is_free:
                 ahead = self._armed.pop(payload)
-                if ahead.send():
+                if ahead.may_begin() and ahead.send():
                     ahead.sent_at = self._active_at
                     self._sent = ahead
                     # The next that arrives is the answer, which is for whoever runs the operation.
-                    self._stop_reading(connection)
+                    self._stop_reading()
 
-    def _stop_reading(self, connection: AsyncConnection[Any]) -> None:
-        if not connection.closed:
-            asyncio.get_running_loop().remove_reader(connection.fileno())
+    def _stop_reading(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            asyncio.get_running_loop().remove_reader(descriptor)
 
     def _lose(self, error: psycopg.Error) -> None:
         self._is_listening = False
