@@ -15,6 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
 from pgboss.core.names import quote_identifier
+from pgboss.errors import DatabaseError
 
 __all__ = [
     "Atomic",
@@ -29,6 +30,7 @@ __all__ = [
     "Steps",
     "atomic",
     "begun",
+    "relayed",
 ]
 
 T = TypeVar("T")
@@ -139,27 +141,33 @@ class Atomic(Generic[T]):
 Operation: TypeAlias = Steps[T] | Atomic[T]
 
 
+def _as_it_is(step: Step) -> Steps[Rows]:
+    return (yield step)
+
+
+def relayed(steps: Steps[T], relay: Callable[[Step], Steps[Rows]] = _as_it_is, *, step: Step | None = None) -> Steps[T]:
+    """An operation each of whose steps goes through ``relay``; ``step`` is one that it has taken already."""
+    try:
+        if step is None:
+            step = next(steps)
+        while True:
+            try:
+                rows = yield from relay(step)
+            except DatabaseError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(rows)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    finally:
+        steps.close()
+
+
 def begun(steps: Steps[T]) -> tuple[Step, Steps[T]]:
     """The first step of an operation that has one, and the operation as it was, to be run or closed."""
     first = next(steps)
-
-    def whole() -> Steps[T]:
-        step = first
-        try:
-            while True:
-                try:
-                    rows = yield step
-                except Exception as error:  # noqa: BLE001  whatever the runner throws in is for the operation
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(rows)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
-        finally:
-            steps.close()
-
-    return first, whole()
+    return first, relayed(steps, step=first)
 
 
 def atomic(function: Callable[P, Steps[T]]) -> Callable[P, Atomic[T]]:

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from pgboss.core.events import WarningEvent
 from pgboss.core.names import check_queue_name
-from pgboss.core.query import Atomic, Operation, Query, Statement, Step, Steps
+from pgboss.core.query import Atomic, Operation, Query, Rows, Statement, Step, Steps, relayed
 from pgboss.drivers.runner import Run
-from pgboss.errors import DatabaseError, ValidationError
+from pgboss.errors import ValidationError
 
 __all__ = ["SlowQueries"]
 
@@ -40,29 +40,16 @@ class SlowQueries:
         return await self._run(self._timed(operation))
 
     def _timed(self, operation: Operation[T]) -> Operation[T]:
-        return Atomic(self._watch(operation.steps)) if isinstance(operation, Atomic) else self._watch(operation)
+        if isinstance(operation, Atomic):
+            return Atomic(relayed(operation.steps, self._watch))
+        return relayed(operation, self._watch)
 
-    def _watch(self, steps: Steps[T]) -> Steps[T]:
-        try:
-            step = next(steps)
-            while True:
-                begun = monotonic()
-                try:
-                    rows = yield self._inner(step)
-                except DatabaseError as error:
-                    # Whoever sees the error sees how long it took.
-                    step = steps.throw(error)
-                else:
-                    self._note(step, monotonic() - begun)
-                    step = steps.send(rows)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
-        finally:
-            steps.close()
-
-    def _inner(self, step: Step) -> Step:
-        return Atomic(self._watch(step.steps)) if isinstance(step, Atomic) else step
+    def _watch(self, step: Step) -> Steps[Rows]:
+        began = monotonic()
+        # Whoever sees an error of it sees how long it took.
+        rows = yield Atomic(relayed(step.steps, self._watch)) if isinstance(step, Atomic) else step
+        self._note(step, monotonic() - began)
+        return rows
 
     def _note(self, step: Step, elapsed: float) -> None:
         if not isinstance(step, Atomic) and elapsed > self._threshold_seconds:

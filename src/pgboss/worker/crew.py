@@ -116,7 +116,8 @@ class Crew:
             options,
             concurrency,
             run=PatientRun(self._run),
-            **self._ways_to_claim(),
+            run_claims=PatientRun(self._run if self._hearing is None else self._hearing.run),
+            hearing=self._hearing,
             transactions=self._transactions,
             catalog=self._catalog,
             settler=self._settler,
@@ -132,15 +133,6 @@ class Crew:
         self._serving[worker.id] = _spawn(worker.serve(), f"pgboss worker {worker.name}")
         self._looking.wake()
         return worker
-
-    def _ways_to_claim(self) -> dict[str, Any]:
-        if self._hearing is None:
-            return {"run_claims": PatientRun(self._run)}
-        return {
-            "run_claims": PatientRun(self._hearing.run),
-            "arm": self._hearing.arm,
-            "disarm": self._hearing.disarm,
-        }
 
     def wip(self) -> list[WipData]:
         """What each worker is at."""

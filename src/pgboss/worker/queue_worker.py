@@ -49,6 +49,7 @@ from pgboss.worker.express import Express
 from pgboss.worker.front import WHOLE_WALK_SECONDS, Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
+from pgboss.worker.hearing import Hearing
 from pgboss.worker.heart import Heart
 from pgboss.worker.outcome import SHUTDOWN_OUTPUT, Failed, GivenBack, Outcome
 from pgboss.worker.pace import Pace
@@ -94,8 +95,7 @@ class QueueWorker:
         *,
         run: Run,
         run_claims: Run,
-        arm: Callable[[str, Steps[Any], Callable[[], bool]], Ahead[Any] | None] = lambda *claim: None,
-        disarm: Callable[[Ahead[Any]], object] = lambda ahead: None,
+        hearing: Hearing | None,
         transactions: Transactions,
         catalog: Callable[[], QueueCatalog],
         settler: Settler,
@@ -119,8 +119,7 @@ class QueueWorker:
         self._jobs_a_call = options.jobs_a_call
         self._is_async = handling.definition.is_async
         self._run_claims = run_claims
-        self._arm_claim = arm
-        self._disarm = disarm
+        self._hearing = hearing
         self._catalog = catalog
         self._settler = settler
         self._heart = heart
@@ -362,23 +361,25 @@ class QueueWorker:
                 self._is_drained = False
         finally:
             self._is_asleep = False
-            if armed is not None and armed.ahead.sent_at is None:
-                self._disarm(armed.ahead)
+            if armed is not None and armed.ahead.sent_at is None and self._hearing is not None:
+                self._hearing.disarm(armed.ahead)
         return None if armed is None or armed.ahead.sent_at is None else armed
 
     def _arm(self, wanted: int) -> _Begun | None:
         """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
-        if not wanted or not self.is_announced or self._express is not None or self.options.local_limits is not None:
+        if self._hearing is None or not wanted or not self.is_announced:
+            return None
+        if self._express is not None or self.options.local_limits is not None:
             return None
         catalog = self._catalog()
         if catalog.get(self.name) is None:
             return None
         frontier = None
         if self._is_free(catalog):
-            # It is sent before a whole walk is owed, for which the worker wakes up.
+            # One that is sent even later leaves out more, and owes a whole walk at once.
             frontier = self._front.begin(monotonic(), later_seconds=WHOLE_WALK_SECONDS)
         self._is_traced = self._watch.is_traced
-        ahead = self._arm_claim(self.name, self._fetching(catalog, wanted, frontier), lambda: self._room() == wanted)
+        ahead = self._hearing.arm(self.name, self._fetching(catalog, wanted, frontier), lambda: self._room() == wanted)
         return None if ahead is None else _Begun(wanted, frontier, ahead)
 
     async def _claim(self, wanted: int, begun: _Begun | None = None) -> None:
@@ -387,18 +388,15 @@ class QueueWorker:
         self._is_drained = True
         try:
             catalog = self._catalog()
-            if begun is not None:
-                frontier, locked = begun.frontier, None
-                jobs = list(await self._run_claims(begun.ahead.operation))
-            else:
+            if begun is None:
                 # Asked once a claim: whether anybody receives telemetry takes a while to find out.
                 self._is_traced = self._watch.is_traced
                 frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
                 locked = await self._lock(wanted, frontier)
-                if locked is not None:
-                    jobs = locked
-                else:
-                    jobs = list(await self._run_claims(self._fetching(catalog, wanted, frontier)))
+                fetching = self._fetching(catalog, wanted, frontier)
+            else:
+                frontier, locked, fetching = begun.frontier, None, begun.ahead.operation
+            jobs = list(await self._run_claims(fetching)) if locked is None else locked
             fetched_at = monotonic()
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
             self._is_drained = False
