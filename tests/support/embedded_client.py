@@ -38,13 +38,20 @@ class EmbeddedClient:
         root: the server's folder; a throwaway server when ``None``.
         user: whom to run the process as.
         environment: variables on top of ours.
+        in_background: as a shell does that has no job control, with the keyboard's signals ignored.
     """
 
     def __init__(
-        self, root: Path | None, *, user: str | None = None, environment: dict[str, str] | None = None
+        self,
+        root: Path | None,
+        *,
+        user: str | None = None,
+        environment: dict[str, str] | None = None,
+        in_background: bool = False,
     ) -> None:
+        command = [python_for(user), __file__, *([str(root)] if root else [])]
         self._process = subprocess.Popen(
-            [python_for(user), __file__, *([str(root)] if root else [])],
+            ["/bin/sh", "-c", 'trap "" INT QUIT; exec "$@"', "sh", *command] if in_background else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

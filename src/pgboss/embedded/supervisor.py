@@ -30,6 +30,8 @@ PR_SET_PDEATHSIG = 1
 LAST_CLIENT_GONE = signal.SIGUSR1
 STOP_SIGNALS = {LAST_CLIENT_GONE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 AWAITED = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
+SHELLS_IGNORE = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+"""Whatever a shell starts in the background inherits that the first two are ignored; ``nohup`` does so with the third."""
 
 
 class Plan(TypedDict):
@@ -63,6 +65,9 @@ def main() -> None:
     if os.fork():
         # The starter reaps this process now, and never has a child of ours to care for.
         os._exit(0)
+    for ignored in SHELLS_IGNORE:
+        # Our children inherit it from us. A server would be deaf to a stop until it has set up handlers of its own.
+        signal.signal(ignored, signal.SIG_DFL)
     # On BSD a signal that is ignored by default is dropped although it is awaited; a handler keeps it.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
