@@ -84,8 +84,8 @@ async def test_an_operation_begins_before_anybody_runs_it(
     # Until then the connection is nobody else's.
     other = counting()
     assert not listener.is_free
-    assert not listener.takes(other)
-    assert listener.takes(ahead.operation)
+    assert not listener.has_sent(other)
+    assert listener.has_sent(ahead.operation)
     assert await listener.run(ahead.operation) == 2
     assert await listener.run(other) == 3
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from select import select
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from pgboss import Job, PgBoss
 from pgboss.core.names import SchemaName
+from pgboss.drivers.psycopg import Ahead, Listener
 from support.boss import BossFactory, is_listening
 from support.eventually import eventually
 from support.postgres import sql
@@ -124,28 +127,34 @@ async def test_a_notification_during_an_empty_claim_is_not_forgotten(make_boss: 
     async def handler(job: Job) -> None:
         done.set()
 
-    def is_seen(condition: str) -> bool:
-        return bool(
-            sql(database_url, f"SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND {condition}")
-        )
-
     boss = await make_boss(polling_interval_seconds=60)
     await boss.create_queue("jobs")
     await boss.send("jobs", start_after=3600)  # something for the claim to look at
     await boss.work("jobs", handler)
     await eventually(lambda: is_listening(boss))
-    sql(
-        database_url,
-        "CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS "
-        "$$ BEGIN PERFORM pg_sleep(0.3); RETURN now(); END $$",
-    )
+    make_claims_slow(database_url)
     notify(database_url)
-    await eventually(lambda: is_seen("wait_event = 'PgSleep'"))
+    await eventually(lambda: is_claiming_slowly(database_url))
     sql(database_url, "INSERT INTO pgboss.job (name) VALUES ('jobs')")
     notify(database_url)
 
     async with asyncio.timeout(5):
         await done.wait()
+
+
+def make_claims_slow(url: str) -> None:
+    """Have each claim that finds a job to look at take 0.3 s, which changes nothing about what it sees."""
+    sql(
+        url,
+        "CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamptz LANGUAGE plpgsql STABLE AS "
+        "$$ BEGIN PERFORM pg_sleep(0.3); RETURN now(); END $$",
+    )
+
+
+def is_claiming_slowly(url: str) -> bool:
+    return bool(
+        sql(url, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")
+    )
 
 
 CLAIMS = """
@@ -154,26 +163,56 @@ CLAIMS = """
 """
 
 
-async def begin_ahead(boss: PgBoss, url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
-    """Have a worker asleep, and its next claim begun by a notification; returns the process that it waits in."""
+async def arm(boss: PgBoss, url: str) -> UUID:
+    """Have a worker asleep whose next claim will begin with the notification; returns its id."""
     await boss.create_queue("jobs")
-    await boss.work("jobs", nothing)
+    worker = await boss.work("jobs", nothing)
     await eventually(lambda: is_listening(boss))
     # Some jobs go all the way: then it is known what the next claim will be, and it is prepared.
-    while not is_armed(boss):
-        await boss.send("jobs")
-        await eventually(lambda: states(url).keys() == {"completed"})
-        await asyncio.sleep(0)
+    while not await begins_ahead(boss, url):
+        await work_one(boss, url)
     sql(url, "DELETE FROM pgboss.job")
+    await eventually(lambda: armed(boss))
+    return worker
+
+
+async def begins_ahead(boss: PgBoss, url: str) -> bool:
+    """Whether a notification, of which there is one now, makes the worker's claim begin."""
+    if (ahead := armed(boss)) is None:
+        return False
+    notify(url)
+    await eventually(lambda: armed(boss) is not ahead)
+    return ahead.sent_at is not None
+
+
+async def begin_ahead(boss: PgBoss, url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
+    """Have a worker asleep, and its next claim begun by a notification; returns the process that it waits in."""
+    await arm(boss, url)
+    return await begin_claim(url, blocker)
+
+
+async def begin_claim(url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
+    """Have a notification make a worker claim; returns the process in which the claim waits for the blocker."""
     await blocker.execute("LOCK TABLE pgboss.job_common IN ACCESS EXCLUSIVE MODE")
     notify(url)
     [claim] = await eventually(lambda: sql(url, CLAIMS))
     return int(claim["pid"])
 
 
-def is_armed(boss: PgBoss) -> bool:
+async def work_one(boss: PgBoss, url: str) -> None:
+    await boss.send("jobs")
+    await eventually(lambda: states(url).keys() == {"completed"})
+    await asyncio.sleep(0)
+
+
+def armed(boss: PgBoss) -> Ahead[Any] | None:
+    listener = listener_of(boss)
+    return listener._armed.get("jobs") if listener else None
+
+
+def listener_of(boss: PgBoss) -> Listener | None:
     hearing = boss._crew and boss._crew._hearing
-    return bool(hearing and hearing._listener and hearing._listener._armed)
+    return hearing._listener if hearing else None
 
 
 async def nothing(job: Job) -> None:
@@ -201,6 +240,42 @@ async def test_a_claim_whose_connection_is_lost_is_made_anew(make_boss: BossFact
         await eventually(lambda: process not in {row["pid"] for row in sql(database_url, CLAIMS)})
         await blocker.commit()
         await eventually(lambda: states(database_url) == {"completed": 1})
+
+
+async def test_a_slow_claim_holds_back_the_notifications_of_others_once(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    """While a claim runs on the connection that listens, nothing is heard: later claims leave it alone."""
+    boss = await make_boss(polling_interval_seconds=60)
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        slow = await begin_ahead(boss, database_url, blocker)
+        await blocker.execute("SELECT pg_sleep(0.3)")
+        await blocker.commit()
+        await work_one(boss, database_url)
+        assert armed(boss) is None
+        assert await begin_claim(database_url, blocker) != slow
+        await blocker.commit()
+
+
+async def test_a_claim_that_has_begun_does_not_stand_for_one_that_somebody_asked_for_later(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    """The job of whoever asked may be too young for the claim that was sent the moment before."""
+    boss = await make_boss(polling_interval_seconds=60)
+    worker = await arm(boss, database_url)
+    sql(database_url, "INSERT INTO pgboss.job (name, start_after) VALUES ('jobs', now() + interval '1 hour')")
+    make_claims_slow(database_url)
+    notify(database_url)
+    assert armed(boss)
+    listener, loop = listener_of(boss), asyncio.get_running_loop()
+    assert listener is not None
+    assert listener._descriptor is not None
+    select([listener._descriptor], [], [], 5)
+    # The loop reads the notification in its next round, after this, and the worker wakes up in the one after that.
+    loop.call_soon(loop.call_soon, boss.notify_worker, worker)
+    await eventually(lambda: is_claiming_slowly(database_url))
+    sql(database_url, "INSERT INTO pgboss.job (name) VALUES ('jobs')")
+    await eventually(lambda: states(database_url) == {"created": 1, "completed": 1})
 
 
 def notify(url: str) -> None:

@@ -31,7 +31,7 @@ LAST_CLIENT_GONE = signal.SIGUSR1
 STOP_SIGNALS = {LAST_CLIENT_GONE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 AWAITED = {*STOP_SIGNALS, signal.SIGCHLD, signal.SIGALRM}
 SHELLS_IGNORE = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""Whatever a shell starts in the background inherits that the first two are ignored; ``nohup`` does so with the third."""
+"""What a shell starts in the background may inherit that the first two are ignored; ``nohup`` ignores the third."""
 
 
 class Plan(TypedDict):

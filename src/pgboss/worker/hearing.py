@@ -13,6 +13,8 @@ again while it listens. ``PGBOSS_POOLER`` says it once and for all. docs/connect
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from pgboss.core.instance_options import Pooler
@@ -29,6 +31,11 @@ T = TypeVar("T")
 
 # Of two server connections that are busy, each question finds the same one every second time.
 ROUNDS = 10
+
+SLOW_SECONDS = 0.25
+"""While an operation runs where new jobs are announced, nobody hears of them. Most claims take milliseconds."""
+SPARE_SECONDS = 60.0
+"""How long that connection is spared after a slow operation."""
 
 IS_LENT = (
     "a pooler in transaction mode shares out these connections. Say PGBOSS_POOLER=transaction to have it known "
@@ -70,23 +77,30 @@ class Hearing:
         self._ask = PatientRun(run)
         self._ear = ear
         self._is_unheard = False
+        self._spared_until = -inf
 
     async def run(self, operation: Operation[T], *, within_seconds: float | None = None) -> T:
-        """Run an operation where new jobs are announced, if that connection is free, and else in the pool.
+        """Run an operation where new jobs are announced, if that connection is at hand, and else in the pool.
 
         Raises:
             NoAnswerError: it took longer than ``within_seconds``.
         """
-        if self._listener is not None and self._listener.takes(operation):
-            return await self._listener.run(operation, within_seconds=within_seconds)
-        return await self._run(operation, within_seconds=within_seconds)
+        listener = self._listener
+        if listener is None or not (listener.has_sent(operation) or self._is_at_hand(listener)):
+            return await self._run(operation, within_seconds=within_seconds)
+        began = monotonic()
+        try:
+            return await listener.run(operation, within_seconds=within_seconds)
+        finally:
+            if (ended := monotonic()) > began + SLOW_SECONDS:
+                self._spared_until = ended + SPARE_SECONDS
 
     def arm(self, name: str, operation: Steps[T], may_begin: Callable[[], bool]) -> Ahead[T] | None:
         """Have an operation begin when new jobs are announced in a queue, before anybody hears of it, if possible.
 
         Who does so has to run it as soon as its statement was sent, or else to have it disarmed.
         """
-        if self._listener is None or not self._listener.is_free:
+        if self._listener is None or not self._is_at_hand(self._listener):
             return None
         return self._listener.arm(name, operation, may_begin)
 
@@ -94,6 +108,9 @@ class Hearing:
         """An operation that has not begun is not to begin any more."""
         if self._listener is not None:
             self._listener.disarm(ahead)
+
+    def _is_at_hand(self, listener: Listener) -> bool:
+        return listener.is_free and monotonic() >= self._spared_until
 
     async def listen(self) -> None:
         """Listen until the connection is lost, which raises. A notification is a hint, never the only way in.

@@ -143,6 +143,8 @@ class QueueWorker:
         self._put = settler.put if self._express is None else self._express.put
         self._backoff = Backoff()
         self._is_drained = False
+        # Whether jobs may be there that a claim which has begun by itself does not see.
+        self._is_asked = False
         # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
         self._gives_way = False
         self._is_asleep = False
@@ -210,6 +212,7 @@ class QueueWorker:
     def look(self) -> None:
         """Claim now, from the front: there may be due jobs, new or old."""
         self._front.forget()
+        self._is_asked = True
         self.announced()
 
     def announced(self) -> None:
@@ -372,20 +375,27 @@ class QueueWorker:
         if self._express is not None or self.options.local_limits is not None:
             return None
         catalog = self._catalog()
-        if catalog.get(self.name) is None:
+        queue = catalog.get(self.name)
+        if queue is None:
             return None
+
+        def may_begin() -> bool:
+            # The catalog forgets, because a queue may have been made anew since.
+            return self._room() == wanted and self._catalog().get(self.name) == queue
+
         frontier = None
         if self._is_free(catalog):
             # One that is sent even later leaves out more, and owes a whole walk at once.
             frontier = self._front.begin(monotonic(), later_seconds=WHOLE_WALK_SECONDS)
         self._is_traced = self._watch.is_traced
-        ahead = self._hearing.arm(self.name, self._fetching(catalog, wanted, frontier), lambda: self._room() == wanted)
+        ahead = self._hearing.arm(self.name, self._fetching(catalog, wanted, frontier), may_begin)
         return None if ahead is None else _Begun(wanted, frontier, ahead)
 
     async def _claim(self, wanted: int, begun: _Begun | None = None) -> None:
         claimed_at = monotonic() if begun is None else begun.at
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
-        self._is_drained = True
+        self._is_drained = begun is None or not self._is_asked
+        self._is_asked = False
         try:
             catalog = self._catalog()
             if begun is None:
@@ -564,6 +574,7 @@ class QueueWorker:
         """Claim again where a job that is over may have held back others: those of its key, or of its group."""
         if self._gives_way:
             self._is_drained = False
+            self._is_asked = True
             self._wakeup.set()
 
     def _give_back_waiting(self) -> None:

@@ -94,9 +94,9 @@ class Listener:
         """Whether it listens, takes operations, and none is under way."""
         return self._is_listening and self._running is None and self._sent is None and self._on_unanswered is not None
 
-    def takes(self, operation: Operation[Any]) -> bool:
-        """Whether this operation may be run here now: nothing else is under way, or it was begun ahead."""
-        return self.is_free if self._sent is None else self._sent.operation is operation
+    def has_sent(self, operation: Operation[Any]) -> bool:
+        """Whether this operation was begun ahead, and so has to be run here."""
+        return self._sent is not None and self._sent.operation is operation
 
     def arm(self, payload: str, operation: Steps[T], may_begin: Callable[[], bool] = lambda: True) -> Ahead[T]:
         """Have an operation's first statement sent when the payload arrives, if the connection is free by then.
