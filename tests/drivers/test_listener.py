@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from pgboss.core.query import Query, Rows, Steps
@@ -25,8 +26,9 @@ def counted(url: str) -> int:
     return int(sql_value(url, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM counted"))
 
 
-def is_sent(ahead: Ahead[int]) -> bool:
-    return ahead.sent_at is not None
+def waiting() -> Steps[int]:
+    rows = yield Query("SELECT count(*) FROM waited_for WHERE $1::bool", (True,), is_repeated=True)
+    return int(rows.scalar())
 
 
 def announce(url: str, payload: str) -> None:
@@ -42,6 +44,7 @@ def heard() -> list[str]:
 async def listener(database_url: str, heard: list[str]) -> AsyncIterator[Listener]:
     sql(database_url, "DROP SEQUENCE IF EXISTS counted")
     sql(database_url, "CREATE SEQUENCE counted")
+    sql(database_url, "CREATE TABLE IF NOT EXISTS waited_for ()")
     database = AsyncDatabase(database_url, pool_size=1)
     made = database.listener("news", heard.append)
     await made.open()
@@ -68,51 +71,143 @@ async def test_what_is_announced_in_the_meantime_is_heard(
     await eventually(lambda: heard == ["mine"])
 
 
-async def test_an_operation_begins_before_anybody_runs_it(
-    listener: Listener, database_url: str, heard: list[str]
-) -> None:
-    assert await listener.run(counting()) == 1
-    ahead = listener.arm("jobs", counting())
+async def test_an_operation_runs_by_itself(listener: Listener, database_url: str, heard: list[str]) -> None:
+    over: list[Ahead[int]] = []
+    await listener.run(counting())
+    ahead = listener.arm("jobs", counting(), on_over=over.append)
     announce(database_url, "others")
     await eventually(lambda: heard == ["others"])
-    assert not is_sent(ahead)
+    assert ahead.sent_at is None
     announce(database_url, "jobs")
-    await eventually(lambda: heard == ["others", "jobs"])
-    assert is_sent(ahead)
-    await eventually(lambda: counted(database_url) == 2)
-
-    # Until then the connection is nobody else's.
-    other = counting()
-    assert not listener.is_free
-    assert not listener.has_sent(other)
-    assert listener.has_sent(ahead.operation)
-    assert await listener.run(ahead.operation) == 2
-    assert await listener.run(other) == 3
-
-
-async def test_it_begins_once(listener: Listener, database_url: str, heard: list[str]) -> None:
-    await listener.run(counting())
-    ahead = listener.arm("jobs", counting())
+    await eventually(lambda: over == [ahead])
+    assert heard == ["others", "jobs"]
+    assert (ahead.value, ahead.rest) == (2, None)
+    # Once, and the connection is free again.
     announce(database_url, "jobs")
-    await eventually(lambda: heard == ["jobs"])
-    assert await listener.run(ahead.operation) == 2
-    announce(database_url, "jobs")
-    await eventually(lambda: heard == ["jobs", "jobs"])
-    assert counted(database_url) == 2
+    await eventually(lambda: heard == ["others", "jobs", "jobs"])
+    assert await listener.run(counting()) == 3
 
 
-async def test_what_is_not_prepared_or_disarmed_does_not_begin(
+async def test_until_it_is_answered_the_connection_is_nobody_elses(
     listener: Listener, database_url: str, heard: list[str]
 ) -> None:
+    await listener.run(waiting())
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await blocker.execute("LOCK TABLE waited_for")
+        ahead = listener.arm("jobs", waiting())
+        announce(database_url, "jobs")
+        await eventually(lambda: ahead.is_under_way)
+        assert not listener.is_free
+        # Nor does another one begin.
+        other = listener.arm("others", counting())
+        announce(database_url, "others")
+        await blocker.commit()
+        await eventually(lambda: heard == ["jobs", "others"])
+    assert ahead.is_over
+    assert other.sent_at is None
+    assert listener.is_free
+
+
+async def test_what_is_announced_while_it_runs_is_heard_after_its_end(
+    listener: Listener, database_url: str, heard: list[str]
+) -> None:
+    def announcing() -> Steps[int]:
+        yield Query("SELECT pg_notify('news', $1::text)", ("mine",), is_repeated=True)
+        return len(heard)
+
+    await listener.run(announcing())
+    await eventually(lambda: heard == ["mine"])
+    ahead = listener.arm("jobs", announcing())
+    announce(database_url, "jobs")
+    await eventually(lambda: heard == ["mine", "jobs", "mine"])
+    assert ahead.value == 2
+
+
+async def test_what_takes_more_than_a_statement_leaves_the_rest(listener: Listener, database_url: str) -> None:
+    def twice() -> Steps[int]:
+        yield COUNT
+        rows = yield COUNT
+        return int(rows.scalar())
+
+    await listener.run(counting())
+    ahead = listener.arm("jobs", twice())
+    announce(database_url, "jobs")
+    await eventually(lambda: ahead.is_over)
+    assert counted(database_url) == 2
+    assert ahead.rest is not None
+    assert await listener.run(ahead.rest) == 3
+
+
+async def test_one_that_fails_leaves_all_of_it(listener: Listener, database_url: str) -> None:
+    await listener.run(counting())
     ahead = listener.arm("jobs", counting())
+    sql(database_url, "ALTER SEQUENCE counted RENAME TO hidden")
+    announce(database_url, "jobs")
+    await eventually(lambda: ahead.is_over)
+    sql(database_url, "ALTER SEQUENCE hidden RENAME TO counted")
+    assert ahead.rest is not None
+    assert await listener.run(ahead.rest) == 2
+
+
+async def test_an_error_in_the_operation_is_for_whoever_runs_the_rest(listener: Listener, database_url: str) -> None:
+    def failing() -> Steps[int]:
+        yield COUNT
+        raise ValueError("no number")
+
+    await listener.run(counting())
+    ahead = listener.arm("jobs", failing())
+    announce(database_url, "jobs")
+    await eventually(lambda: ahead.is_over)
+    assert ahead.rest is not None
+    with pytest.raises(ValueError, match="no number"):
+        await listener.run(ahead.rest)
+
+
+async def test_what_is_not_prepared_unwanted_or_disarmed_does_not_begin(
+    listener: Listener, database_url: str, heard: list[str]
+) -> None:
+    ahead = [listener.arm("jobs", counting())]
     announce(database_url, "jobs")
     await eventually(lambda: heard == ["jobs"])
-    assert not is_sent(ahead)
-    assert await listener.run(ahead.operation) == 1
-    listener.disarm(listener.arm("jobs", counting()))
+    await listener.run(counting())
+    ahead.append(listener.arm("jobs", counting(), may_begin=lambda: False))
     announce(database_url, "jobs")
     await eventually(lambda: heard == ["jobs", "jobs"])
+    ahead.append(listener.arm("jobs", counting()))
+    listener.disarm(ahead[-1])
+    announce(database_url, "jobs")
+    await eventually(lambda: heard == ["jobs", "jobs", "jobs"])
     assert counted(database_url) == 1
+    assert {each.sent_at for each in ahead} == {None}
+
+
+@pytest.mark.slow
+async def test_one_that_is_not_answered_in_time_is_cancelled(
+    listener: Listener, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its connection is closed, as wherever a request to cancel is on its way."""
+    monkeypatch.setattr("pgboss.drivers.psycopg.listener.ANSWER_SECONDS", 0.2)
+    await listener.run(waiting())
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await blocker.execute("LOCK TABLE waited_for")
+        ahead = listener.arm("jobs", waiting())
+        announce(database_url, "jobs")
+        await eventually(lambda: ahead.is_over)
+        assert ahead.rest is not None
+        with pytest.raises(DatabaseUnavailableError):
+            await listener.silence()
+
+
+async def test_one_whose_connection_is_closed_is_over(listener: Listener, database_url: str) -> None:
+    await listener.run(waiting())
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await blocker.execute("LOCK TABLE waited_for")
+        ahead = listener.arm("jobs", waiting())
+        announce(database_url, "jobs")
+        await eventually(lambda: ahead.is_under_way)
+        await listener.close()
+    assert ahead.is_over
+    assert ahead.rest is not None
 
 
 async def test_a_connection_that_is_lost_is_told_of(listener: Listener, database_url: str) -> None:

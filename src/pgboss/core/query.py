@@ -29,7 +29,6 @@ __all__ = [
     "Step",
     "Steps",
     "atomic",
-    "begun",
     "relayed",
 ]
 
@@ -162,12 +161,6 @@ def relayed(steps: Steps[T], relay: Callable[[Step], Steps[Rows]] = _as_it_is, *
         return value
     finally:
         steps.close()
-
-
-def begun(steps: Steps[T]) -> tuple[Step, Steps[T]]:
-    """The first step of an operation that has one, and the operation as it was, to be run or closed."""
-    first = next(steps)
-    return first, relayed(steps, step=first)
 
 
 def atomic(function: Callable[P, Steps[T]]) -> Callable[P, Atomic[T]]:

@@ -86,23 +86,30 @@ class Hearing:
             NoAnswerError: it took longer than ``within_seconds``.
         """
         listener = self._listener
-        if listener is None or not (listener.has_sent(operation) or self._is_at_hand(listener)):
+        if listener is None or not self._is_at_hand(listener):
             return await self._run(operation, within_seconds=within_seconds)
         began = monotonic()
         try:
             return await listener.run(operation, within_seconds=within_seconds)
         finally:
-            if (ended := monotonic()) > began + SLOW_SECONDS:
-                self._spared_until = ended + SPARE_SECONDS
+            self._took(monotonic() - began)
 
-    def arm(self, name: str, operation: Steps[T], may_begin: Callable[[], bool]) -> Ahead[T] | None:
+    def arm(
+        self, name: str, operation: Steps[T], may_begin: Callable[[], bool], on_over: Callable[[Ahead[T]], object]
+    ) -> Ahead[T] | None:
         """Have an operation begin when new jobs are announced in a queue, before anybody hears of it, if possible.
 
-        Who does so has to run it as soon as its statement was sent, or else to have it disarmed.
+        Once it has begun, ``on_over`` is told of its end, whatever comes of it.
         """
         if self._listener is None or not self._is_at_hand(self._listener):
             return None
-        return self._listener.arm(name, operation, may_begin)
+
+        def over(ahead: Ahead[T]) -> None:
+            assert ahead.sent_at is not None
+            self._took(monotonic() - ahead.sent_at)
+            on_over(ahead)
+
+        return self._listener.arm(name, operation, may_begin=may_begin, on_over=over)
 
     def disarm(self, ahead: Ahead[Any]) -> None:
         """An operation that has not begun is not to begin any more."""
@@ -111,6 +118,10 @@ class Hearing:
 
     def _is_at_hand(self, listener: Listener) -> bool:
         return listener.is_free and monotonic() >= self._spared_until
+
+    def _took(self, seconds: float) -> None:
+        if seconds > SLOW_SECONDS:
+            self._spared_until = monotonic() + SPARE_SECONDS
 
     async def listen(self) -> None:
         """Listen until the connection is lost, which raises. A notification is a hint, never the only way in.

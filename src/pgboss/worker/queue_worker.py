@@ -70,18 +70,11 @@ logger = logging.getLogger("pgboss.worker")
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    """A claim that begins when jobs are announced: how many jobs it asks for, and where it begins to look."""
+class _Claim:
+    """How many jobs are asked for, and where it begins to look."""
 
     wanted: int
     frontier: Frontier | None
-    ahead: Ahead[Any]
-
-    @property
-    def at(self) -> float:
-        """The moment when it was sent."""
-        assert self.ahead.sent_at is not None
-        return self.ahead.sent_at
 
 
 class QueueWorker:
@@ -143,8 +136,9 @@ class QueueWorker:
         self._put = settler.put if self._express is None else self._express.put
         self._backoff = Backoff()
         self._is_drained = False
-        # Whether jobs may be there that a claim which has begun by itself does not see.
-        self._is_asked = False
+        # The next claim, which begins by itself when jobs are announced; and whether we were told what made it begin.
+        self._ahead: Ahead[Any] | None = None
+        self._is_ahead_told = False
         # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
         self._gives_way = False
         self._is_asleep = False
@@ -212,11 +206,16 @@ class QueueWorker:
     def look(self) -> None:
         """Claim now, from the front: there may be due jobs, new or old."""
         self._front.forget()
-        self._is_asked = True
-        self.announced()
+        self._claim_again()
 
     def announced(self) -> None:
-        """Claim now: new jobs are there."""
+        """Claim now: new jobs are there. The first time that is what has made a claim begin by itself."""
+        if self._ahead is not None and self._ahead.is_under_way and not self._is_ahead_told:
+            self._is_ahead_told = True
+        else:
+            self._claim_again()
+
+    def _claim_again(self) -> None:
         self._places.look_again()
         self._is_drained = False
         self._wakeup.set()
@@ -228,8 +227,8 @@ class QueueWorker:
                 wanted = self._room()
                 if wanted and not self._is_drained:
                     await self._claim(wanted)
-                elif (begun := await self._sleep()) is not None:
-                    await self._claim(begun.wanted, begun)
+                else:
+                    await self._sleep()
         finally:
             self._give_back_waiting()
 
@@ -353,23 +352,29 @@ class QueueWorker:
         """Slots taken, also by threads and processes whose result nobody awaits any more."""
         return max(len(self._calls), self._executor.busy)
 
-    async def _sleep(self) -> _Begun | None:
-        """Wait to be woken; returns a claim that has begun meanwhile, because jobs were announced."""
+    async def _sleep(self) -> None:
+        """Wait to be woken, while the next claim may begin by itself; one that has begun is seen to its end."""
         wanted = self._room() if self._is_drained else 0
         owed = self._front.seconds_left(monotonic()) if wanted else None
-        armed = self._arm(wanted)
+        claim = self._arm(wanted)
         self._is_asleep = True
         try:
             if not await self._wakeup.wait(owed):
                 self._is_drained = False
+            while self._ahead is not None and self._ahead.is_under_way:
+                await self._wakeup.wait(None)
         finally:
             self._is_asleep = False
-            if armed is not None and armed.ahead.sent_at is None and self._hearing is not None:
-                self._hearing.disarm(armed.ahead)
-        return None if armed is None or armed.ahead.sent_at is None else armed
+            ahead, self._ahead = self._ahead, None
+            if ahead is not None and self._hearing is not None:
+                self._hearing.disarm(ahead)
+        if claim is not None and ahead is not None and ahead.rest is not None:
+            assert ahead.sent_at is not None
+            await self._claim_rest(claim, ahead.sent_at, ahead.rest)
 
-    def _arm(self, wanted: int) -> _Begun | None:
+    def _arm(self, wanted: int) -> _Claim | None:
         """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
+        self._is_ahead_told = False
         if self._hearing is None or not wanted or not self.is_announced:
             return None
         if self._express is not None or self.options.local_limits is not None:
@@ -383,36 +388,54 @@ class QueueWorker:
             # The catalog forgets, because a queue may have been made anew since.
             return self._room() == wanted and self._catalog().get(self.name) == queue
 
-        frontier = None
-        if self._is_free(catalog):
-            # One that is sent even later leaves out more, and owes a whole walk at once.
-            frontier = self._front.begin(monotonic(), later_seconds=WHOLE_WALK_SECONDS)
-        self._is_traced = self._watch.is_traced
-        ahead = self._hearing.arm(self.name, self._fetching(catalog, wanted, frontier), may_begin)
-        return None if ahead is None else _Begun(wanted, frontier, ahead)
+        def over(ahead: Ahead[Any]) -> None:
+            if ahead.rest is None:
+                assert ahead.sent_at is not None
+                self._received(claim, ahead.sent_at, ahead.value)
+            self._wakeup.set()
 
-    async def _claim(self, wanted: int, begun: _Begun | None = None) -> None:
-        claimed_at = monotonic() if begun is None else begun.at
+        # One that is sent even later leaves out more, and owes a whole walk at once.
+        later = WHOLE_WALK_SECONDS
+        frontier = self._front.begin(monotonic(), later_seconds=later) if self._is_free(catalog) else None
+        claim = _Claim(wanted, frontier)
+        self._is_traced = self._watch.is_traced
+        self._ahead = self._hearing.arm(self.name, self._fetching(catalog, claim), may_begin, over)
+        return None if self._ahead is None else claim
+
+    async def _claim(self, wanted: int) -> None:
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
-        self._is_drained = begun is None or not self._is_asked
-        self._is_asked = False
+        self._is_drained = True
+        claimed_at = monotonic()
+        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
+        self._is_traced = self._watch.is_traced
+        catalog = self._catalog()
+        claim = _Claim(wanted, self._front.begin(claimed_at) if self._is_free(catalog) else None)
         try:
-            catalog = self._catalog()
-            if begun is None:
-                # Asked once a claim: whether anybody receives telemetry takes a while to find out.
-                self._is_traced = self._watch.is_traced
-                frontier = self._front.begin(claimed_at) if self._is_free(catalog) else None
-                locked = await self._lock(wanted, frontier)
-                fetching = self._fetching(catalog, wanted, frontier)
-            else:
-                frontier, locked, fetching = begun.frontier, None, begun.ahead.operation
-            jobs = list(await self._run_claims(fetching)) if locked is None else locked
-            fetched_at = monotonic()
+            locked = await self._lock(claim)
+            jobs = await self._run_claims(self._fetching(catalog, claim)) if locked is None else locked
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
-            self._is_drained = False
-            self._report(error)
-            await self._wakeup.wait(self._backoff.pause())
-            return
+            await self._claim_failed(error)
+        else:
+            self._received(claim, claimed_at, jobs, are_leased=locked is None)
+
+    async def _claim_rest(self, claim: _Claim, claimed_at: float, rest: Steps[Any]) -> None:
+        """Go on with a claim that has begun by itself, and takes more than its first statement."""
+        try:
+            jobs = await self._run_claims(rest)
+        except Exception as error:  # noqa: BLE001
+            await self._claim_failed(error)
+        else:
+            self._received(claim, claimed_at, jobs)
+
+    async def _claim_failed(self, error: Exception) -> None:
+        self._is_drained = False
+        self._report(error)
+        await self._wakeup.wait(self._backoff.pause())
+
+    def _received(self, claim: _Claim, claimed_at: float, jobs: list[Any], *, are_leased: bool = True) -> None:
+        """Take on what was claimed, and start what may start."""
+        fetched_at = monotonic()
+        catalog = self._catalog()
         self._progress.fetched()
         queue = catalog.get(self.name)
         self.is_announced = queue is not None and queue.notify
@@ -427,20 +450,22 @@ class QueueWorker:
         self._pace.may_prefetch = is_free and not self.options.is_batch
         # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
         self._gives_way = not is_free
-        if len(jobs) == wanted or (jobs and self._gives_way):
+        if len(jobs) == claim.wanted or (jobs and self._gives_way):
             self._is_drained = False
-        if locked is None:
+        if are_leased:
             self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
         # The statement returns them in no particular order; within a batch the urgent and the old come first.
         jobs.sort(key=_urgency)
-        if is_free and self._front.seen(frontier, claimed_at, fetched_at, jobs, wanted):
+        if is_free and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
             self._is_drained = False
         self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
 
-    async def _lock(self, wanted: int, frontier: Frontier | None) -> list[Job] | None:
+    async def _lock(self, claim: _Claim) -> list[Job] | None:
         """Jobs that are only locked; ``None`` where they have to be leased."""
-        return None if self._express is None else await self._express.claim(self._fetch_options(wanted), frontier)
+        if self._express is None:
+            return None
+        return await self._express.claim(self._fetch_options(claim.wanted), claim.frontier)
 
     def _take_back(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of the jobs that have not begun, and begin no more."""
@@ -451,15 +476,15 @@ class QueueWorker:
             self._is_drained = False
         return taken
 
-    def _fetching(self, catalog: QueueCatalog, wanted: int, frontier: Frontier | None) -> Steps[Any]:
+    def _fetching(self, catalog: QueueCatalog, claim: _Claim) -> Steps[Any]:
         fetch: Callable[..., Steps[Any]] = operations.fetch_details if self.options.has_metadata else operations.fetch
         return fetch(
             catalog,
             self.name,
-            self._fetch_options(wanted),
+            self._fetch_options(claim.wanted),
             lease_seconds=self.options.lease,
             is_traced=self._is_traced,
-            frontier=frontier,
+            frontier=claim.frontier,
         )
 
     def _fetch_options(self, wanted: int) -> FetchOptions:
@@ -529,6 +554,8 @@ class QueueWorker:
         call = self._calls.end_alone(job)
         if call is None:
             self._put(job, outcome, seconds)
+            if self._gives_way:
+                self._settler.hurry()
             # The pump goes on by itself, and who is awake looks for room anyway.
             if self._is_asleep:
                 self.slot_freed()
@@ -563,6 +590,8 @@ class QueueWorker:
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
             call.overran = [*call.overran, job.id]
         self._put(job, outcome, monotonic() - call.began)
+        if self._gives_way:
+            self._settler.hurry()
 
     def slot_freed(self) -> None:
         """Start what waits, and claim more if there may be more."""
@@ -574,7 +603,6 @@ class QueueWorker:
         """Claim again where a job that is over may have held back others: those of its key, or of its group."""
         if self._gives_way:
             self._is_drained = False
-            self._is_asked = True
             self._wakeup.set()
 
     def _give_back_waiting(self) -> None:

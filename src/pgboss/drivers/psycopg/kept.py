@@ -15,7 +15,7 @@ is prepared anew, and planned for what the table holds by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from hashlib import sha224
 from time import monotonic
@@ -30,7 +30,7 @@ from pgboss.core.query import Query, Rows
 from pgboss.drivers.psycopg.cursors import PlainContext
 from pgboss.drivers.statements import as_literal
 
-__all__ = ["KeptStatements"]
+__all__ = ["KeptStatements", "ReadyStatement"]
 
 MOST_A_CONNECTION = 50
 NO_SUCH_STATEMENT = "26000"
@@ -71,42 +71,21 @@ class KeptStatements:
     def __init__(self) -> None:
         self._statements: dict[AsyncConnection[Any] | Connection[Any], dict[bytes, _Statement]] = {}
         self._pooler: Pooler = "auto"
-        # Those that were sent before anybody waits for the answer.
-        self._ahead: dict[AsyncConnection[Any] | Connection[Any], Query] = {}
 
     def heed(self, pooler: Pooler) -> None:
         """What is in between: with ``session`` each connection is taken for direct, with ``transaction`` none."""
         self._pooler = pooler
 
     def takes(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> bool:
-        """Whether to keep this statement, or to fetch the answer of one that was sent ahead."""
-        if connection in self._ahead:
-            return True
+        """Whether to keep this statement."""
         if self._pooler == "transaction" or not query.is_repeated:
             return False
         prepared = self._statements.get(connection, {})
         return len(prepared) < MOST_A_CONNECTION or _name(query.sql) in prepared
 
-    def sender(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Callable[[], bool]:
-        """What sends a statement that the connection has prepared, ahead of :meth:`run`, which has to be next.
-
-        It says whether it did, raises ``psycopg.Error`` if the connection is lost, and has nothing left to work out.
-        """
-        name, values = _name(query.sql), _values(query)
-
-        def send() -> bool:
-            statement = self._statements.get(connection, {}).get(name)
-            if self._pooler == "transaction" or statement is None or not statement.is_trusted:
-                return False
-            connection.pgconn.send_query_prepared(name, values, result_format=pq.Format.BINARY)
-            self._ahead[connection] = query
-            return True
-
-        return send
-
-    def has_sent(self, connection: AsyncConnection[Any] | Connection[Any]) -> bool:
-        """Whether a statement was sent ahead whose answer nobody has fetched yet."""
-        return connection in self._ahead
+    def ready(self, connection: AsyncConnection[Any], query: Query) -> ReadyStatement:
+        """A statement that can be sent at any moment, if the connection has prepared it by then."""
+        return ReadyStatement(self, connection, query)
 
     def run(self, connection: AsyncConnection[Any] | Connection[Any], query: Query) -> Generator[Any, Any, Rows | None]:
         """For the connection to wait on; ``None`` when the statement has to be run without a name.
@@ -115,7 +94,6 @@ class KeptStatements:
             psycopg.Error: the statement has failed.
         """
         pgconn, name = connection.pgconn, _name(query.sql)
-        is_sent = self._ahead.pop(connection, None) is query
         prepared = self._statements.get(connection)
         if prepared is None:
             if self._pooler == "auto" and not (yield from _is_direct(pgconn)):
@@ -123,7 +101,7 @@ class KeptStatements:
                 return None
             prepared = self._begin(connection)
         statement = prepared.get(name)
-        if statement is not None and not statement.is_trusted and not is_sent:
+        if statement is not None and not statement.is_trusted:
             pgconn.send_query(b"DEALLOCATE " + name)
             [result] = yield from generators.execute(pgconn)
             del prepared[name]
@@ -139,14 +117,30 @@ class KeptStatements:
                 return None
             statement = prepared[name] = _Statement()
         sent_at = monotonic()
-        if not is_sent:
-            pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
+        pgconn.send_query_prepared(name, _values(query), result_format=pq.Format.BINARY)
+        results = yield from generators.execute(pgconn)
+        return self.answered(connection, query, statement, results, monotonic() - sent_at)
+
+    def trusted(self, connection: AsyncConnection[Any], name: bytes) -> _Statement | None:
+        """The statement of a name, if the connection keeps it and it need not be prepared anew."""
+        if self._pooler == "transaction":
+            return None
+        statement = self._statements.get(connection, {}).get(name)
+        return statement if statement is not None and statement.is_trusted else None
+
+    def answered(
+        self, connection: Any, query: Query, statement: _Statement, results: Sequence[Any], took_seconds: float
+    ) -> Rows | None:
+        """What an answer says, of the statement too; ``None`` when it has to be run without a name.
+
+        Raises:
+            psycopg.Error: the statement has failed.
+        """
         # Rows and then an error is what comes where a deferred constraint stops the commit.
-        result = (yield from generators.execute(pgconn))[-1]
+        result = results[-1]
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             self._failed(connection, result)
             return None
-        took_seconds = monotonic() - sent_at
         statement.is_trusted = took_seconds < SLOW_SECONDS or took_seconds < _enough_seconds(query, result)
         return statement.rows_of(connection, result)
 
@@ -156,7 +150,6 @@ class KeptStatements:
         for each in list(self._statements):
             if each.closed:
                 self._statements.pop(each, None)
-                self._ahead.pop(each, None)
         return self._statements.setdefault(connection, {})
 
     def _failed(self, connection: Any, result: Any) -> None:
@@ -172,6 +165,55 @@ class KeptStatements:
         if connection.pgconn.transaction_status == pq.TransactionStatus.INERROR:
             # It has ended the transaction, in which nothing can be run any more.
             raise error
+
+
+class ReadyStatement:
+    """A statement of one connection with nothing left to work out; whoever sends it reads the connection."""
+
+    __slots__ = ("_connection", "_kept", "_name", "_query", "_results", "_sent_at", "_statement", "_values")
+
+    def __init__(self, kept: KeptStatements, connection: AsyncConnection[Any], query: Query) -> None:
+        self._kept = kept
+        self._connection = connection
+        self._query = query
+        self._name, self._values = _name(query.sql), _values(query)
+        self._statement: _Statement | None = None
+        self._sent_at = 0.0
+        self._results: list[Any] = []
+
+    def send(self) -> bool:
+        """Send it, if the connection has prepared it; whether it was sent.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        self._statement = self._kept.trusted(self._connection, self._name)
+        if self._statement is None:
+            return False
+        self._sent_at = monotonic()
+        # These are a few hundred bytes with nothing before them: the socket has room for them.
+        self._connection.pgconn.send_query_prepared(self._name, self._values, result_format=pq.Format.BINARY)
+        return True
+
+    def receive(self) -> bool:
+        """Take what has arrived of the answer; whether that is all of it."""
+        pgconn = self._connection.pgconn
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                return True
+            self._results.append(result)
+        return False
+
+    def rows(self) -> Rows | None:
+        """The answer; ``None`` when the statement has to be run without a name.
+
+        Raises:
+            psycopg.Error: the statement has failed.
+        """
+        assert self._statement is not None
+        took_seconds = monotonic() - self._sent_at
+        return self._kept.answered(self._connection, self._query, self._statement, self._results, took_seconds)
 
 
 def _is_direct(pgconn: Any) -> Generator[Any, Any, bool]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Notify, sql
 
-from pgboss.core.query import Operation, Query, Steps, begun
+from pgboss.core.query import Operation, Steps
 from pgboss.drivers.errors import NoAnswerError
-from pgboss.drivers.psycopg.answers import AnsweredWithin, cut
+from pgboss.drivers.psycopg.ahead import Ahead
+from pgboss.drivers.psycopg.answers import AnsweredWithin, cut, hang_up
 from pgboss.drivers.psycopg.connections import connect_alone
 from pgboss.drivers.psycopg.conninfo import place
 from pgboss.drivers.psycopg.errors import translated
@@ -26,7 +26,7 @@ from pgboss.drivers.psycopg.sessions import AsyncPsycopgSession
 from pgboss.drivers.runner import arun
 from pgboss.errors import DatabaseUnavailableError
 
-__all__ = ["Ahead", "Listener"]
+__all__ = ["Listener"]
 
 T = TypeVar("T")
 
@@ -35,25 +35,6 @@ PROBE_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 SOON_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class Ahead(Generic[T]):
-    """An operation whose first statement is to be sent the moment that a payload arrives.
-
-    Attributes:
-        payload: the payload.
-        may_begin: whether it is still what is wanted.
-        send: sends it, and says whether it did.
-        operation: what is to be run then, by whoever had it armed, and before anything else.
-        sent_at: when the statement was sent, by the monotonic clock; ``None`` while it was not.
-    """
-
-    payload: str
-    may_begin: Callable[[], bool]
-    send: Callable[[], bool]
-    operation: Steps[T]
-    sent_at: float | None = None
 
 
 class Listener:
@@ -88,29 +69,33 @@ class Listener:
         self._is_listening = False
         self._armed: dict[str, Ahead[Any]] = {}
         self._sent: Ahead[Any] | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._hanging_up: asyncio.Task[None] | None = None
 
     @property
     def is_free(self) -> bool:
         """Whether it listens, takes operations, and none is under way."""
         return self._is_listening and self._running is None and self._sent is None and self._on_unanswered is not None
 
-    def has_sent(self, operation: Operation[Any]) -> bool:
-        """Whether this operation was begun ahead, and so has to be run here."""
-        return self._sent is not None and self._sent.operation is operation
+    def arm(
+        self,
+        payload: str,
+        operation: Steps[T],
+        *,
+        may_begin: Callable[[], bool] = lambda: True,
+        on_over: Callable[[Ahead[T]], object] = lambda ahead: None,
+    ) -> Ahead[T]:
+        """Have an operation begin when the payload arrives, if the connection is free by then.
 
-    def arm(self, payload: str, operation: Steps[T], may_begin: Callable[[], bool] = lambda: True) -> Ahead[T]:
-        """Have an operation's first statement sent when the payload arrives, if the connection is free by then.
-
-        For one that is free now; the statement is one that is kept prepared. ``may_begin`` is asked before.
+        For one that is free now. The operation's first statement is one that is kept prepared.
         """
-        query, operation = begun(operation)
         assert self._kept is not None
-        ahead = Ahead(payload, may_begin, self._kept.sender(self._opened(), cast("Query", query)), operation)
+        ahead = Ahead(payload, operation, may_begin, on_over, connection=self._opened(), kept=self._kept)
         self._armed[payload] = ahead
         return ahead
 
     def disarm(self, ahead: Ahead[Any]) -> None:
-        """Do not send it any more; what was sent has to be run."""
+        """Have it begin no more; what has begun goes on."""
         if self._armed.get(ahead.payload) is ahead:
             del self._armed[ahead.payload]
 
@@ -129,6 +114,7 @@ class Listener:
         if connection is None:
             return
         self._stop_reading()
+        self._give_up_sent()
         if self._running is not None:
             cut(connection)
             await asyncio.wait([self._running], timeout=CLOSE_SECONDS)
@@ -146,7 +132,6 @@ class Listener:
             DatabaseUnavailableError: it is lost, or did not answer in time.
         """
         connection = self._opened()
-        self._sent = None
         # psycopg reads from here on.
         self._stop_reading()
         self._running = asyncio.get_running_loop().create_future()
@@ -204,7 +189,7 @@ class Listener:
     def _read_on(self) -> None:
         """Read from now on whatever arrives, beginning with what has arrived already."""
         connection = self._connection
-        if connection is None or not self._is_listening or self._running is not None or self._sent is not None:
+        if connection is None or not self._is_listening or self._running is not None:
             return
         if connection.closed:
             self._lose(psycopg.OperationalError("the connection is closed"))
@@ -214,30 +199,54 @@ class Listener:
         self._read()
 
     def _read(self) -> None:
-        connection = self._opened()
+        pgconn = self._opened().pgconn
         try:
-            connection.pgconn.consume_input()
+            pgconn.consume_input()
+            is_answered = self._sent is not None and self._sent.receive()
             payloads = []
-            while notification := connection.pgconn.notifies():
+            # After the answer, behind which some may have come.
+            while notification := pgconn.notifies():
                 self._active_at = monotonic()
                 payloads.append(notification.extra.decode())
-            self._send_ahead(payloads)
-            for payload in payloads:
-                self._on_heard(payload)
+            if self._sent is None:
+                self._send_ahead(payloads)
         except psycopg.Error as error:
             self._stop_reading()
             self._lose(error)
+            return
+        if is_answered:
+            self._take_sent().answer()
+        for payload in payloads:
+            self._on_heard(payload)
 
     def _send_ahead(self, payloads: Iterable[str]) -> None:
         """Before anybody is told: what they do then, they do while the server works."""
         for payload in payloads:
             if payload in self._armed and self.is_free:
                 ahead = self._armed.pop(payload)
-                if ahead.may_begin() and ahead.send():
-                    ahead.sent_at = self._active_at
+                if ahead.begin(self._active_at):
                     self._sent = ahead
-                    # The next that arrives is the answer, which is for whoever runs the operation.
-                    self._stop_reading()
+                    self._patience = asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._lose_patience)
+
+    def _take_sent(self) -> Ahead[Any]:
+        """What was sent has nothing to do with the connection any more."""
+        assert self._sent is not None
+        assert self._patience is not None
+        self._patience.cancel()
+        sent, self._sent = self._sent, None
+        return sent
+
+    def _give_up_sent(self) -> None:
+        if self._sent is not None:
+            self._take_sent().give_up()
+
+    def _lose_patience(self) -> None:
+        self._hanging_up = asyncio.create_task(self._hang_up(self._opened()), name="pgboss hangs up")
+
+    async def _hang_up(self, connection: AsyncConnection[Any]) -> None:
+        await hang_up(connection)
+        if self._on_unanswered is not None:
+            await self._on_unanswered()
 
     def _stop_reading(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -248,6 +257,7 @@ class Listener:
         self._is_listening = False
         self._error = error
         self._is_lost.set()
+        self._give_up_sent()
 
     def _opened(self) -> AsyncConnection[Any]:
         if self._connection is None:

@@ -57,15 +57,10 @@ class AsyncPsycopgSession:
 
     async def execute(self, statement: Statement) -> Rows:
         with translated():
-            if is_guarded(statement) and not self._is_sent and await self._is_in_transaction():
+            if is_guarded(statement) and await self._is_in_transaction():
                 async with self._connection.transaction():
                     return await self._execute(statement)
             return await self._execute(statement)
-
-    @property
-    def _is_sent(self) -> bool:
-        """Whether the next statement was sent ahead; it is in no transaction."""
-        return self._kept is not None and self._kept.has_sent(self._connection)
 
     async def _is_in_transaction(self) -> bool:
         """Whether the next statement is part of a transaction; one that is only about to begin begins now."""

@@ -1,0 +1,106 @@
+"""Operations that begin the moment something is announced, before anybody is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+import psycopg
+from psycopg import AsyncConnection
+
+from pgboss.core.query import Query, Rows, Steps, relayed
+from pgboss.drivers.psycopg.kept import KeptStatements
+
+__all__ = ["Ahead"]
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """An operation whose first statement is kept prepared, and most often the only one.
+
+    Attributes:
+        payload: what is announced when it is to begin.
+        sent_at: when it began, by the monotonic clock; ``None`` while it has not.
+        is_over: whether it was answered, or will not be.
+        value: what the operation has returned, when it is over and nothing is left.
+        rest: what is left to run instead, where that takes more than one statement, or the first one has failed.
+    """
+
+    def __init__(
+        self,
+        payload: str,
+        operation: Steps[T],
+        may_begin: Callable[[], bool],
+        on_over: Callable[[Ahead[T]], object],
+        *,
+        connection: AsyncConnection[Any],
+        kept: KeptStatements,
+    ) -> None:
+        """``may_begin`` is asked whether it is still what is wanted; ``on_over`` is called by the event loop."""
+        self.payload = payload
+        self.sent_at: float | None = None
+        self.is_over = False
+        self.value: T
+        self.rest: Steps[T] | None = None
+        self._operation = operation
+        self._step = cast("Query", next(operation))
+        self._statement = kept.ready(connection, self._step)
+        self._may_begin = may_begin
+        self._on_over = on_over
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has begun and is not over."""
+        return self.sent_at is not None and not self.is_over
+
+    def begin(self, now: float) -> bool:
+        """Send the statement, if it is still wanted and prepared; whether it was sent.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        if not (self._may_begin() and self._statement.send()):
+            return False
+        self.sent_at = now
+        return True
+
+    def receive(self) -> bool:
+        """Take what has arrived of the answer; whether that is all.
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        return self._statement.receive()
+
+    def answer(self) -> None:
+        """Go on with the answer. One that failed has done nothing, and what is left to run is all of it."""
+        try:
+            rows = self._statement.rows()
+        except psycopg.Error:
+            rows = None
+        self._end(rows)
+
+    def give_up(self) -> None:
+        """There will be no answer."""
+        self._end(None)
+
+    def _end(self, rows: Rows | None) -> None:
+        if rows is None:
+            self.rest = relayed(self._operation, step=self._step)
+        else:
+            try:
+                step = self._operation.send(rows)
+            except StopIteration as stop:
+                self.value = stop.value
+            except Exception as error:  # noqa: BLE001  for whoever runs the rest
+                self.rest = _failed(error)
+            else:
+                self.rest = relayed(self._operation, step=step)
+        self.is_over = True
+        self._on_over(self)
+
+
+def _failed(error: Exception) -> Steps[Any]:
+    yield from ()
+    raise error
