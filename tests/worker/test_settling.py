@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from pgboss import Job, PgBoss
 from pgboss.core.queue import QueueCatalog
 from pgboss.drivers.psycopg import AsyncDatabase
-from pgboss.drivers.runner import Run
 from pgboss.worker.outcome import Completed
 from pgboss.worker.settler import Settler
 from support.eventually import eventually
@@ -62,28 +63,78 @@ async def test_large_outputs_that_have_gathered_are_written_in_parts(boss: PgBos
     await boss.insert("jobs", [{"data": number} for number in range(20)])
     jobs = await boss.fetch("jobs", batch_size=20)
     sizes: list[int] = []
-    async with PsycopgDatabase(database_url) as run:
-        settler = Settler(run, lambda: QueueCatalog(boss.schema), lambda settled: sizes.append(len(settled)))
+    async with settling(boss, database_url, sizes) as settler:
         for job in jobs:
             settler.put(job, Completed(f'{{"text":"{"x" * 3_000_000}"}}'))
-        serving = asyncio.create_task(settler.serve())
         await settler.drain()
-        serving.cancel()
 
     assert sum(sizes) == 20
     assert max(sizes) == 6
     assert [job.state for job in await boss.find_jobs("jobs")] == ["completed"] * 20
 
 
-class PsycopgDatabase:
-    """Runs operations on a pool that is open for the block."""
+@asynccontextmanager
+async def settling(boss: PgBoss, url: str, settled: list[int]) -> AsyncIterator[Settler]:
+    """A settler at work; how many results each statement has written goes to a list."""
+    database = AsyncDatabase(url, pool_size=1)
+    await database.open()
+    settler = Settler(database.run, lambda: QueueCatalog(boss.schema), lambda jobs: settled.append(len(jobs)))
+    serving = asyncio.create_task(settler.serve())
+    try:
+        yield settler
+    finally:
+        serving.cancel()
+        await database.close()
 
-    def __init__(self, url: str) -> None:
-        self._database = AsyncDatabase(url, pool_size=1)
 
-    async def __aenter__(self) -> Run:
-        await self._database.open()
-        return self._database.run
+async def test_results_that_follow_close_upon_another_are_written_together(
+    boss: PgBoss, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgboss.worker.settler.TOGETHER_SECONDS", 0.3)
+    await boss.create_queue("jobs")
+    await boss.insert("jobs", [{}] * 4)
+    jobs = await boss.fetch("jobs", batch_size=4)
+    settled: list[int] = []
+    async with settling(boss, database_url, settled) as settler:
+        for job in jobs:
+            settler.put(job, Completed(None))
+            # Time for the settler to begin.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await eventually(lambda: sum(settled) == 4)
+    assert settled == [1, 3]
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._database.close()
+
+async def test_results_do_not_gather_when_they_are_many_or_somebody_waits(
+    boss: PgBoss, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgboss.worker.settler.TOGETHER_SECONDS", 60)
+    await boss.create_queue("jobs")
+    await boss.insert("jobs", [{}] * 103)
+    first, second, third, *others = await boss.fetch("jobs", batch_size=103)
+    settled: list[int] = []
+    async with settling(boss, database_url, settled) as settler:
+        settler.put(first, Completed(None))
+        await settler.drain()
+        settler.put(second, Completed(None))
+        await settler.drain()
+        settler.put(third, Completed(None))
+        settler.hurry()
+        await eventually(lambda: len(settled) == 3)
+        for job in others:
+            settler.put(job, Completed(None))
+        await eventually(lambda: settled == [1, 1, 1, 100])
+
+
+async def test_results_that_others_of_their_key_wait_for_do_not_gather(
+    boss: PgBoss, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgboss.worker.settler.TOGETHER_SECONDS", 60)
+
+    async def handler(job: Job) -> None:
+        await asyncio.sleep(0)
+
+    await boss.create_queue("jobs", policy="singleton")
+    await boss.insert("jobs", [{"data": number} for number in range(4)])
+    await boss.work("jobs", handler)
+    await eventually(lambda: len(outputs(database_url)) == 4)
