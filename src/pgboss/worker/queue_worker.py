@@ -1,8 +1,6 @@
 """Working one queue: one claimer, and as many calls of the handler at once as the concurrency allows.
 
-A call takes one job, or a batch. The claimer asks for as many jobs as there is room, hands them out, and asks again at
-once while full batches come back. A batch that is not full means that the queue is drained; it then sleeps until it is
-told to look again, by a notification or by the lookout, which knows when the next job falls due.
+A call takes one job, or a batch.
 
 Room is what the free slots take, plus a small prefetch for short handlers on standard queues: as many jobs as are
 likely to start within a fifth of a second. Nothing is prefetched for batches, because what waited would be a smaller
@@ -16,37 +14,28 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
 from pgboss.core.events import ErrorEvent
-from pgboss.core.frontier import Frontier
 from pgboss.core.job import Job
-from pgboss.core.options import FetchOptions
-from pgboss.core.query import Steps
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
 from pgboss.core.work_options import WorkOptions
-from pgboss.drivers.psycopg import Ahead
 from pgboss.drivers.runner import Run
 from pgboss.drivers.transactions import Transactions
 from pgboss.errors import HandlerTimeoutError, PgBossError
 from pgboss.jobs.elsewhere import import_of
-from pgboss.operations import fetch as operations
-from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.threads import DaemonThreads
-from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
 from pgboss.worker.attempt import CallHandler, outcome_in_loop
 from pgboss.worker.call import Call
 from pgboss.worker.calls import Calls
 from pgboss.worker.children import Children
+from pgboss.worker.claimer import Claimed, Claimer
 from pgboss.worker.express import Express
-from pgboss.worker.front import WHOLE_WALK_SECONDS, Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.handling import Handling
 from pgboss.worker.hearing import Hearing
@@ -62,19 +51,10 @@ from pgboss.worker.watching import run_watched
 __all__ = ["QueueWorker"]
 
 LARGEST_CLAIM = 2000
-CLAIMS_REMEMBERED = 16
 LONGEST_WAIT_SECONDS = 1.0
 OVERRUN_GRACE_SECONDS = 1.0
 
 logger = logging.getLogger("pgboss.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """How many jobs are asked for, and where it begins to look."""
-
-    wanted: int
-    frontier: Frontier | None
 
 
 class QueueWorker:
@@ -106,14 +86,9 @@ class QueueWorker:
         self.name = handling.definition.name
         self._handling = handling
         self.options = options
-        # A worker that waits for jobs asks for as many each time, and each job waits for the options to be checked.
-        self._options_of_claim = lru_cache(CLAIMS_REMEMBERED)(options.fetch_options)
         self._concurrency = concurrency
         self._jobs_a_call = options.jobs_a_call
         self._is_async = handling.definition.is_async
-        self._run_claims = run_claims
-        self._hearing = hearing
-        self._catalog = catalog
         self._settler = settler
         self._heart = heart
         self._places = places
@@ -123,7 +98,6 @@ class QueueWorker:
         self._executor = self._make_executor()
         self._watch = watch
         self._pace = Pace(concurrency)
-        self._front = Front()
         # Each with the moment of its claim; the oldest come first.
         self._waiting: deque[tuple[Job, float]] = deque()
         self._calls = Calls(self.name)
@@ -131,38 +105,40 @@ class QueueWorker:
             options.is_batch or options.is_transactional or options.is_in_process or options.local_limits
         )
         self._pump = Pump(self._take, self._calls.waits, self._calls.over_at_once)
-        self._wakeup = Wakeup()
-        self._express = self._make_express(run, transactions) if options.is_express else None
+        self._express = self._make_express(run, transactions, catalog) if options.is_express else None
         self._put = settler.put if self._express is None else self._express.put
-        self._backoff = Backoff()
-        self._is_drained = False
-        # The next claim, which begins by itself when jobs are announced; and whether we were told what made it begin.
-        self._ahead: Ahead[Any] | None = None
-        self._is_ahead_told = False
-        # Whether jobs may be passed over now that can be claimed when others are over, of their key or their group.
-        self._gives_way = False
-        self._is_asleep = False
-        self._is_watched = self._is_traced = False
+        self._claimer = Claimer(
+            self.name,
+            options,
+            room=self._room,
+            on_claimed=self._take_on,
+            on_failed=self._report,
+            run=run_claims,
+            lock=None if self._express is None else self._express.claim,
+            hearing=hearing,
+            catalog=catalog,
+            places=places,
+            watch=watch,
+        )
+        self._is_watched = False
         self._stopping = False
         self._is_paused = False
-        self.is_announced = False
-        """Whether its queue, as of the last claim, announces new jobs."""
 
     def _make_executor(self) -> DaemonThreads | Children:
         if self.options.is_in_process:
             return Children(self.name, import_of(self._handling.definition), on_idle=self.slot_freed)
         return DaemonThreads(f"pgboss-{self.name}", self._concurrency, on_idle=self.slot_freed)
 
-    def _make_express(self, run: Run, transactions: Transactions) -> Express:
+    def _make_express(self, run: Run, transactions: Transactions, catalog: Callable[[], QueueCatalog]) -> Express:
         return Express(
             self.name,
             self.options,
             run=run,
             transactions=transactions,
-            catalog=self._catalog,
+            catalog=catalog,
             settler=self._settler,
             heart=self._heart,
-            is_traced=lambda: self._is_traced,
+            is_traced=lambda: self._claimer.is_traced,
             take_back=self._take_back,
             lose=self.lose,
             on_room=self.slot_freed,
@@ -176,7 +152,12 @@ class QueueWorker:
     @property
     def is_idle(self) -> bool:
         """Whether it has room and sleeps until told to look."""
-        return self._is_asleep and not self._stopping and self._room() > 0
+        return self._claimer.is_asleep and not self._stopping and self._room() > 0
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether its queue, as of the last claim, announces new jobs."""
+        return self._claimer.is_announced
 
     @property
     def concurrency(self) -> int:
@@ -205,37 +186,23 @@ class QueueWorker:
 
     def look(self) -> None:
         """Claim now, from the front: there may be due jobs, new or old."""
-        self._front.forget()
-        self._claim_again()
+        self._claimer.look()
 
     def announced(self) -> None:
-        """Claim now: new jobs are there. The first time that is what has made a claim begin by itself."""
-        if self._ahead is not None and self._ahead.is_under_way and not self._is_ahead_told:
-            self._is_ahead_told = True
-        else:
-            self._claim_again()
-
-    def _claim_again(self) -> None:
-        self._places.look_again()
-        self._is_drained = False
-        self._wakeup.set()
+        """Claim now: new jobs are there."""
+        self._claimer.announced()
 
     async def serve(self) -> None:
         """Claim jobs and start them, until told to stop."""
         try:
-            while not self._stopping:
-                wanted = self._room()
-                if wanted and not self._is_drained:
-                    await self._claim(wanted)
-                else:
-                    await self._sleep()
+            await self._claimer.serve()
         finally:
             self._give_back_waiting()
 
     def stop(self) -> None:
         """Claim no more; what waits goes back, what runs goes on."""
         self._stopping = True
-        self._wakeup.set()
+        self._claimer.stop()
 
     async def finish(self) -> None:
         """Wait for the running attempts."""
@@ -334,8 +301,7 @@ class QueueWorker:
         )
         if is_paused:
             self._give_back_waiting()
-            # A claim must not begin by itself any more.
-            self._wakeup.set()
+            self._claimer.room_taken()
         else:
             self.look()
 
@@ -352,120 +318,18 @@ class QueueWorker:
         """Slots taken, also by threads and processes whose result nobody awaits any more."""
         return max(len(self._calls), self._executor.busy)
 
-    async def _sleep(self) -> None:
-        """Wait to be woken, while the next claim may begin by itself; one that has begun is seen to its end."""
-        wanted = self._room() if self._is_drained else 0
-        owed = self._front.seconds_left(monotonic()) if wanted else None
-        claim = self._arm(wanted)
-        self._is_asleep = True
-        try:
-            if not await self._wakeup.wait(owed):
-                self._is_drained = False
-            while self._ahead is not None and self._ahead.is_under_way:
-                await self._wakeup.wait(None)
-        finally:
-            self._is_asleep = False
-            ahead, self._ahead = self._ahead, None
-            if ahead is not None and self._hearing is not None:
-                self._hearing.disarm(ahead)
-        if claim is not None and ahead is not None and ahead.rest is not None:
-            assert ahead.sent_at is not None
-            await self._claim_rest(claim, ahead.sent_at, ahead.rest)
-
-    def _arm(self, wanted: int) -> _Claim | None:
-        """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
-        self._is_ahead_told = False
-        if self._hearing is None or not wanted or not self.is_announced:
-            return None
-        if self._express is not None or self.options.local_limits is not None:
-            return None
-        catalog = self._catalog()
-        queue = catalog.get(self.name)
-        if queue is None:
-            return None
-
-        def may_begin() -> bool:
-            # The catalog forgets, because a queue may have been made anew since.
-            return self._room() == wanted and self._catalog().get(self.name) == queue
-
-        def over(ahead: Ahead[Any]) -> None:
-            if ahead.rest is None:
-                assert ahead.sent_at is not None
-                self._received(claim, ahead.sent_at, ahead.value)
-            self._wakeup.set()
-
-        # One that is sent even later leaves out more, and owes a whole walk at once.
-        later = WHOLE_WALK_SECONDS
-        frontier = self._front.begin(monotonic(), later_seconds=later) if self._is_free(catalog) else None
-        claim = _Claim(wanted, frontier)
-        self._is_traced = self._watch.is_traced
-        self._ahead = self._hearing.arm(self.name, self._fetching(catalog, claim), may_begin, over)
-        return None if self._ahead is None else claim
-
-    async def _claim(self, wanted: int) -> None:
-        # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
-        self._is_drained = True
-        claimed_at = monotonic()
-        # Asked once a claim: whether anybody receives telemetry takes a while to find out.
-        self._is_traced = self._watch.is_traced
-        catalog = self._catalog()
-        claim = _Claim(wanted, self._front.begin(claimed_at) if self._is_free(catalog) else None)
-        try:
-            locked = await self._lock(claim)
-            jobs = await self._run_claims(self._fetching(catalog, claim)) if locked is None else locked
-        except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
-            await self._claim_failed(error)
-        else:
-            self._received(claim, claimed_at, jobs, are_leased=locked is None)
-
-    async def _claim_rest(self, claim: _Claim, claimed_at: float, rest: Steps[Any]) -> None:
-        """Go on with a claim that has begun by itself, and takes more than its first statement."""
-        try:
-            jobs = await self._run_claims(rest)
-        except Exception as error:  # noqa: BLE001
-            await self._claim_failed(error)
-        else:
-            self._received(claim, claimed_at, jobs)
-
-    async def _claim_failed(self, error: Exception) -> None:
-        self._is_drained = False
-        self._report(error)
-        await self._wakeup.wait(self._backoff.pause())
-
-    def _received(self, claim: _Claim, claimed_at: float, jobs: list[Any], *, are_leased: bool = True) -> None:
-        """Take on what was claimed, and start what may start."""
-        fetched_at = monotonic()
-        catalog = self._catalog()
+    def _take_on(self, claimed: Claimed) -> None:
+        """Start what may start of what was claimed."""
+        jobs = claimed.jobs
         self._progress.fetched()
-        queue = catalog.get(self.name)
-        self.is_announced = queue is not None and queue.notify
-        if self._backoff.is_growing:
-            logger.info("queue %s is being worked again", self.name)
-        self._backoff.reset()
-        self._is_watched = self._is_traced or self._watch.has_listeners
+        self._is_watched = self._claimer.is_traced or self._watch.has_listeners
         if self._is_watched:
             self._watch.claimed(self.name, jobs)
-        # Asked anew: the claim may be what has made the queue known.
-        is_free = self._is_free(catalog)
-        self._pace.may_prefetch = is_free and not self.options.is_batch
-        # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
-        self._gives_way = not is_free
-        if len(jobs) == claim.wanted or (jobs and self._gives_way):
-            self._is_drained = False
-        if are_leased:
-            self._heart.hold(jobs, claimed_at, self.options.refresh_seconds)
-        # The statement returns them in no particular order; within a batch the urgent and the old come first.
-        jobs.sort(key=_urgency)
-        if is_free and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
-            self._is_drained = False
-        self._waiting.extend((job, claimed_at) for job in self._admitted(jobs))
+        self._pace.may_prefetch = self._claimer.is_free and not self.options.is_batch
+        if claimed.are_leased:
+            self._heart.hold(jobs, claimed.claimed_at, self.options.refresh_seconds)
+        self._waiting.extend((job, claimed.claimed_at) for job in self._admitted(jobs))
         self._start_waiting()
-
-    async def _lock(self, claim: _Claim) -> list[Job] | None:
-        """Jobs that are only locked; ``None`` where they have to be leased."""
-        if self._express is None:
-            return None
-        return await self._express.claim(self._fetch_options(claim.wanted), claim.frontier)
 
     def _take_back(self, jobs: Sequence[Job]) -> list[Job]:
         """Those of the jobs that have not begun, and begin no more."""
@@ -473,25 +337,8 @@ class QueueWorker:
         taken = [job for job, _ in self._waiting if id(job) in wanted]
         if taken:
             self._waiting = deque(waiting for waiting in self._waiting if id(waiting[0]) not in wanted)
-            self._is_drained = False
+            self._claimer.let_go()
         return taken
-
-    def _fetching(self, catalog: QueueCatalog, claim: _Claim) -> Steps[Any]:
-        fetch: Callable[..., Steps[Any]] = operations.fetch_details if self.options.has_metadata else operations.fetch
-        return fetch(
-            catalog,
-            self.name,
-            self._fetch_options(claim.wanted),
-            lease_seconds=self.options.lease,
-            is_traced=self._is_traced,
-            frontier=claim.frontier,
-        )
-
-    def _fetch_options(self, wanted: int) -> FetchOptions:
-        limits = self.options.local_limits
-        if limits is None:
-            return self._options_of_claim(wanted)
-        return self.options.fetch_options(wanted, self._places.full(limits))
 
     def _admitted(self, jobs: list[Job]) -> list[Job]:
         """Those for which their group has a place in this process; the others go back."""
@@ -510,11 +357,6 @@ class QueueWorker:
         if self.options.local_limits is not None:
             self._places.leave(jobs)
             self.key_freed()
-
-    def _is_free(self, catalog: QueueCatalog) -> bool:
-        """Whether no job of the queue, as far as it is known, keeps another from being claimed."""
-        queue = catalog.get(self.name)
-        return queue is not None and queue.policy == "standard" and not self.options.limits_groups
 
     def _start_waiting(self) -> None:
         if self._waiting:
@@ -554,10 +396,10 @@ class QueueWorker:
         call = self._calls.end_alone(job)
         if call is None:
             self._put(job, outcome, seconds)
-            if self._gives_way:
+            if not self._claimer.is_free:
                 self._settler.hurry()
             # The pump goes on by itself, and who is awake looks for room anyway.
-            if self._is_asleep:
+            if self._claimer.is_asleep:
                 self.slot_freed()
         else:
             self._settle(call, job, outcome)
@@ -590,20 +432,17 @@ class QueueWorker:
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
             call.overran = [*call.overran, job.id]
         self._put(job, outcome, monotonic() - call.began)
-        if self._gives_way:
+        if not self._claimer.is_free:
             self._settler.hurry()
 
     def slot_freed(self) -> None:
         """Start what waits, and claim more if there may be more."""
         self._start_waiting()
-        if not self._is_drained or self._front.is_partial:
-            self._wakeup.set()
+        self._claimer.room_freed()
 
     def key_freed(self) -> None:
         """Claim again where a job that is over may have held back others: those of its key, or of its group."""
-        if self._gives_way:
-            self._is_drained = False
-            self._wakeup.set()
+        self._claimer.key_freed()
 
     def _give_back_waiting(self) -> None:
         while self._waiting:
@@ -611,10 +450,10 @@ class QueueWorker:
             self._put(job, GivenBack())
             self._leave([job])
 
-    def _report(self, error: Exception) -> None:
+    def _report(self, error: Exception, is_first: bool) -> None:
         self._progress.failed(error)
         self._on_error(ErrorEvent(error, "claiming jobs", self.name, self.id))
-        if self._backoff.is_growing:
+        if not is_first:
             return
         expected = isinstance(error, PgBossError)
         logger.warning(
@@ -624,11 +463,6 @@ class QueueWorker:
             exc_info=None if expected else error,
             extra={"queue": self.name, "worker": str(self.id)},
         )
-
-
-def _urgency(job: Job) -> tuple[int, datetime, int]:
-    # Of jobs that were sent together only the ids differ, and they compare much faster as numbers.
-    return -job.priority, job.created_on, job.id.int
 
 
 def _call_in_loop(function: Callable[[], Any]) -> Any:
