@@ -169,20 +169,18 @@ async def arm(boss: PgBoss, url: str) -> UUID:
     worker = await boss.work("jobs", nothing)
     await eventually(lambda: is_listening(boss))
     # Some jobs go all the way: then it is known what the next claim will be, and it is prepared.
-    while not await begins_ahead(boss, url):
+    while not is_ready(armed(boss)):
         await work_one(boss, url)
     sql(url, "DELETE FROM pgboss.job")
-    await eventually(lambda: armed(boss))
     return worker
 
 
-async def begins_ahead(boss: PgBoss, url: str) -> bool:
-    """Whether a notification, of which there is one now, makes the worker's claim begin."""
-    if (ahead := armed(boss)) is None:
+def is_ready(ahead: Ahead[Any] | None) -> bool:
+    """Whether the next claim would be sent: one that was slow the last time, on a busy machine, is prepared anew."""
+    if ahead is None:
         return False
-    notify(url)
-    await eventually(lambda: armed(boss) is not ahead)
-    return ahead.sent_at is not None
+    statement = ahead._statement
+    return statement._kept.trusted(statement._connection, statement._name) is not None
 
 
 async def begin_ahead(boss: PgBoss, url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
