@@ -34,6 +34,9 @@ from pgboss.worker.hearing import Hearing
 __all__ = ["Claimed", "Claimer", "Lock"]
 
 CLAIMS_REMEMBERED = 16
+FEW = 10
+"""What a claim that begins by itself asks for, or else a whole batch: more jobs are seldom announced at once, and are
+claimed right after it. For a few there is still room when the room has become another one meanwhile."""
 
 logger = logging.getLogger("pgboss.worker")
 
@@ -199,7 +202,7 @@ class Claimer:
 
         def may_begin() -> bool:
             # The catalog forgets, because a queue may have been made anew since.
-            return self._room() == wanted and self._catalog().get(self._name) == queue
+            return self._room() >= claim.wanted and self._catalog().get(self._name) == queue
 
         def over(ahead: Ahead[Any]) -> None:
             if ahead.rest is None:
@@ -208,7 +211,8 @@ class Claimer:
             self._wakeup.set()
 
         # One that is sent even later leaves out more, and owes a whole walk at once.
-        claim = self._prepared(wanted, catalog, monotonic(), later_seconds=WHOLE_WALK_SECONDS)
+        few = min(wanted, max(FEW, self._options.jobs_a_call))
+        claim = self._prepared(few, catalog, monotonic(), later_seconds=WHOLE_WALK_SECONDS)
         self._ahead = self._hearing.arm(self._name, self._fetching(catalog, claim), may_begin, over)
         return None if self._ahead is None else claim
 
