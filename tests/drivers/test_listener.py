@@ -103,7 +103,7 @@ async def test_until_it_is_answered_the_connection_is_nobody_elses(
         announce(database_url, "others")
         await blocker.commit()
         await eventually(lambda: heard == ["jobs", "others"])
-    assert ahead.is_over
+    assert ahead.over_at
     assert other.sent_at is None
     assert listener.is_free
 
@@ -132,7 +132,7 @@ async def test_what_takes_more_than_a_statement_leaves_the_rest(listener: Listen
     await listener.run(counting())
     ahead = listener.arm("jobs", twice())
     announce(database_url, "jobs")
-    await eventually(lambda: ahead.is_over)
+    await eventually(lambda: ahead.over_at)
     assert counted(database_url) == 2
     assert ahead.rest is not None
     assert await listener.run(ahead.rest) == 3
@@ -143,7 +143,7 @@ async def test_one_that_fails_leaves_all_of_it(listener: Listener, database_url:
     ahead = listener.arm("jobs", counting())
     sql(database_url, "ALTER SEQUENCE counted RENAME TO hidden")
     announce(database_url, "jobs")
-    await eventually(lambda: ahead.is_over)
+    await eventually(lambda: ahead.over_at)
     sql(database_url, "ALTER SEQUENCE hidden RENAME TO counted")
     assert ahead.rest is not None
     assert await listener.run(ahead.rest) == 2
@@ -157,7 +157,7 @@ async def test_an_error_in_the_operation_is_for_whoever_runs_the_rest(listener: 
     await listener.run(counting())
     ahead = listener.arm("jobs", failing())
     announce(database_url, "jobs")
-    await eventually(lambda: ahead.is_over)
+    await eventually(lambda: ahead.over_at)
     assert ahead.rest is not None
     with pytest.raises(ValueError, match="no number"):
         await listener.run(ahead.rest)
@@ -192,7 +192,7 @@ async def test_one_that_is_not_answered_in_time_is_cancelled(
         await blocker.execute("LOCK TABLE waited_for")
         ahead = listener.arm("jobs", waiting())
         announce(database_url, "jobs")
-        await eventually(lambda: ahead.is_over)
+        await eventually(lambda: ahead.over_at)
         assert ahead.rest is not None
         with pytest.raises(DatabaseUnavailableError):
             await listener.silence()
@@ -206,7 +206,7 @@ async def test_one_whose_connection_is_closed_is_over(listener: Listener, databa
         announce(database_url, "jobs")
         await eventually(lambda: ahead.is_under_way)
         await listener.close()
-    assert ahead.is_over
+    assert ahead.over_at
     assert ahead.rest is not None
 
 

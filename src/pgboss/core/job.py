@@ -250,8 +250,11 @@ def _thawed(values: Iterable[Any]) -> Job:
     return cast("Job", job)
 
 
+_DATA = _selected_names(Job).index("data")
+
+
 def jobs_from(rows: Rows) -> list[Job]:
-    data = _selected_names(Job).index("data")
+    data = _DATA
     with uncollected():
         return [_thawed((*row[:data], loads(row[data]), *row[data + 1 :])) for row in rows.values]
 

@@ -184,8 +184,11 @@ class Claimer:
             ahead, self._ahead = self._ahead, None
             if ahead is not None and self._hearing is not None:
                 self._hearing.disarm(ahead)
-        if claim is not None and ahead is not None and ahead.rest is not None:
-            assert ahead.sent_at is not None
+        if claim is None or ahead is None or ahead.sent_at is None or ahead.over_at is None:
+            return
+        if ahead.rest is None:
+            self._learn(claim, ahead.sent_at, ahead.over_at, ahead.value)
+        else:
             await self._claim_rest(claim, ahead.sent_at, ahead.rest)
 
     def _arm(self, wanted: int) -> _Claim | None:
@@ -207,7 +210,9 @@ class Claimer:
         def over(ahead: Ahead[Any]) -> None:
             if ahead.rest is None:
                 assert ahead.sent_at is not None
-                self._received(claim, ahead.sent_at, ahead.value)
+                # The jobs first. What else it tells can wait until they have started, and we have woken up.
+                ahead.value.sort(key=_urgency)
+                self._on_claimed(Claimed(ahead.value, ahead.sent_at, are_leased=True))
             self._wakeup.set()
 
         # One that is sent even later leaves out more, and owes a whole walk at once.
@@ -270,6 +275,12 @@ class Claimer:
 
     def _received(self, claim: _Claim, claimed_at: float, jobs: list[Any], *, are_leased: bool = True) -> None:
         fetched_at = monotonic()
+        jobs.sort(key=_urgency)
+        self._learn(claim, claimed_at, fetched_at, jobs)
+        self._on_claimed(Claimed(jobs, claimed_at, are_leased))
+
+    def _learn(self, claim: _Claim, claimed_at: float, fetched_at: float, jobs: list[Any]) -> None:
+        """Conclude from a claim what the next one is to be."""
         if self._backoff.is_growing:
             logger.info("queue %s is being worked again", self._name)
         self._backoff.reset()
@@ -278,14 +289,11 @@ class Claimer:
         self.is_announced = queue is not None and queue.notify
         # Asked anew: the claim may be what has made the queue known.
         self.is_free = self._finds_free(catalog)
-        # The statement returns them in no particular order; within a batch the urgent and the old come first.
-        jobs.sort(key=_urgency)
         # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
         if len(jobs) == claim.wanted or (jobs and not self.is_free):
             self._is_drained = False
         if self.is_free and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
             self._is_drained = False
-        self._on_claimed(Claimed(jobs, claimed_at, are_leased))
 
     def _finds_free(self, catalog: QueueCatalog) -> bool:
         queue = catalog.get(self._name)
@@ -293,5 +301,6 @@ class Claimer:
 
 
 def _urgency(job: Job) -> tuple[int, datetime, int]:
+    # The statement returns jobs in no particular order; within a batch the urgent and the old come first.
     # Of jobs that were sent together only the ids differ, and they compare much faster as numbers.
     return -job.priority, job.created_on, job.id.int

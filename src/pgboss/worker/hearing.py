@@ -106,7 +106,8 @@ class Hearing:
 
         def over(ahead: Ahead[T]) -> None:
             assert ahead.sent_at is not None
-            self._took(monotonic() - ahead.sent_at)
+            assert ahead.over_at is not None
+            self._took(ahead.over_at - ahead.sent_at)
             on_over(ahead)
 
         return self._listener.arm(name, operation, may_begin=may_begin, on_over=over)

@@ -38,14 +38,15 @@ class Pace:
     def _mix(self, seconds: float, weight: float) -> float:
         return self._mean_seconds * (1 - weight) + seconds * weight
 
-    @property
-    def prefetch(self) -> int:
+    def room(self, free: int, waiting: int) -> int:
+        """How many jobs to claim where so many could start at once, and so many wait already; 0: none for now."""
+        ahead = self._ahead()
+        room = free + ahead - waiting
+        # Where jobs are claimed ahead, many tiny claims would cost more than they start.
+        return room if room >= max(1, ahead // 2) else 0
+
+    def _ahead(self) -> int:
         """How many jobs may wait beyond those that run."""
         if not self.may_prefetch or self._observed < self._concurrency:
             return 0
         return min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / max(self._mean_seconds, 0.000_1)))
-
-    @property
-    def smallest_claim(self) -> int:
-        """Room below which claiming waits: with a prefetch, many tiny claims would cost more than they start."""
-        return max(1, self.prefetch // 2)

@@ -88,6 +88,7 @@ class QueueWorker:
         self.options = options
         self._concurrency = concurrency
         self._jobs_a_call = options.jobs_a_call
+        self._largest_claim = max(LARGEST_CLAIM, options.jobs_a_call)
         self._is_async = handling.definition.is_async
         self._settler = settler
         self._heart = heart
@@ -309,9 +310,7 @@ class QueueWorker:
         if self._settler.is_overfull or self._is_paused or not (self._express is None or self._express.has_room):
             return 0
         free = (self._concurrency - self._busy) * self._jobs_a_call
-        room = free + self._pace.prefetch - len(self._waiting)
-        largest = max(LARGEST_CLAIM, self._jobs_a_call)
-        return min(room, largest) if room >= self._pace.smallest_claim else 0
+        return min(self._pace.room(free, len(self._waiting)), self._largest_claim)
 
     @property
     def _busy(self) -> int:

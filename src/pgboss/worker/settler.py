@@ -39,7 +39,7 @@ BATCH = 2000
 # A statement may not grow beyond what a connection takes, however large the outputs that have gathered.
 BATCH_CHARACTERS = 16_000_000
 BACKLOG_LIMIT = 4000
-TOGETHER_SECONDS = 0.005
+TOGETHER_SECONDS = 0.01
 """From one flush to the next, at least, unless there is reason to hurry."""
 ENOUGH = 100
 """With so many results there is nothing to wait for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
 import psycopg
@@ -22,7 +23,7 @@ class Ahead(Generic[T]):
     Attributes:
         payload: what is announced when it is to begin.
         sent_at: when it began, by the monotonic clock; ``None`` while it has not.
-        is_over: whether it was answered, or will not be.
+        over_at: when it was answered, or it became clear that it will not be; ``None`` before.
         value: what the operation has returned, when it is over and nothing is left.
         rest: what is left to run instead, where that takes more than one statement, or the first one has failed.
     """
@@ -40,7 +41,7 @@ class Ahead(Generic[T]):
         """``may_begin`` is asked whether it is still what is wanted; ``on_over`` is called by the event loop."""
         self.payload = payload
         self.sent_at: float | None = None
-        self.is_over = False
+        self.over_at: float | None = None
         self.value: T
         self.rest: Steps[T] | None = None
         self._operation = operation
@@ -52,7 +53,7 @@ class Ahead(Generic[T]):
     @property
     def is_under_way(self) -> bool:
         """Whether it has begun and is not over."""
-        return self.sent_at is not None and not self.is_over
+        return self.sent_at is not None and self.over_at is None
 
     def begin(self, now: float) -> bool:
         """Send the statement, if it is still wanted and prepared; whether it was sent.
@@ -86,6 +87,7 @@ class Ahead(Generic[T]):
         self._end(None)
 
     def _end(self, rows: Rows | None) -> None:
+        self.over_at = monotonic()
         if rows is None:
             self.rest = relayed(self._operation, step=self._step)
         else:
@@ -97,7 +99,6 @@ class Ahead(Generic[T]):
                 self.rest = _failed(error)
             else:
                 self.rest = relayed(self._operation, step=step)
-        self.is_over = True
         self._on_over(self)
 
 
