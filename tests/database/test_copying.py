@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -108,6 +108,34 @@ async def test_a_unique_index_of_the_users_own_leaves_jobs_out(boss: PgBoss, dat
     sql(database_url, "CREATE UNIQUE INDEX mine ON pgboss.job_common (name, (data->>'n'))")
     ids = await boss.insert("jobs", [{"data": {"n": number % 7}} for number in range(MANY)], return_id=True)
     assert len(ids) == 7
+
+
+@pytest.mark.parametrize("table", ["gone", "that of another queue"])
+async def test_a_queue_that_was_made_anew_in_between_takes_the_insert(
+    boss: PgBoss, database_url: str, table: str
+) -> None:
+    """What we have read of it names a table by then that does not take its jobs."""
+    await boss.create_queue("jobs")
+    await boss.create_queue("other", partition=True)
+    other = sql_value(database_url, "SELECT table_name FROM pgboss.queue WHERE name = 'other'")
+    named = "missing" if table == "gone" else other
+    sql(database_url, "UPDATE pgboss.queue SET table_name = %s WHERE name = 'jobs'", [named])
+    assert len(await boss.insert("jobs", [{}] * MANY, return_id=True)) == MANY
+    assert sql_value(database_url, "SELECT count(*) FROM pgboss.job_common WHERE name = 'jobs'") == MANY
+
+
+def test_who_may_write_to_the_parent_table_only_takes_the_insert(database_url: str) -> None:
+    with SyncPgBoss(database_url) as boss, psycopg.connect(database_url) as connection:
+        boss.create_queue("jobs")
+        role = f"sender_{uuid4().hex}"
+        connection.execute(f"CREATE ROLE {role}")
+        connection.execute(f"GRANT USAGE ON SCHEMA pgboss TO {role}")
+        connection.execute(f"GRANT SELECT ON pgboss.queue TO {role}")
+        connection.execute(f"GRANT SELECT, INSERT ON pgboss.job TO {role}")
+        connection.execute(f"SET ROLE {role}")
+        assert len(boss.insert("jobs", [{}] * MANY, return_id=True, connection=connection)) == MANY
+        assert not copied(connection)
+        connection.rollback()
 
 
 async def test_a_refusal_leaves_the_callers_transaction_as_it_was(database_url: str) -> None:

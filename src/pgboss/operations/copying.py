@@ -5,7 +5,7 @@ ids of our own making, without slots, in queues whose policy says nothing about 
 UTF-8. Each row is whole, as the INSERT of ``sql/insert.py`` would write it, made of the queue's row as the same
 transaction has read it.
 
-Whatever does not fit goes the way of the INSERT, also when that turns out late: the COPY has a savepoint.
+The rows go straight into the queue's own table. Whatever does not fit goes the way of the INSERT, also when that turns out late: the COPY has a savepoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pgboss.core.job_ids import ordered_ids
 from pgboss.core.names import SchemaName, column_of
 from pgboss.core.options import SendOptions, delay_seconds
 from pgboss.core.query import Copy, Rows, Steps, atomic
-from pgboss.core.sqlstate import FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION
+from pgboss.core.sqlstate import FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, UNIQUE_VIOLATION, WRONG_TABLE
 from pgboss.core.wire import JSON, dumps
 from pgboss.errors import DatabaseError, PayloadError
 from pgboss.sql import copying as sql
@@ -36,6 +36,9 @@ LEAST_JOBS = 500
 
 ROWS_A_BLOCK = 200
 """The server reads one while the next is made."""
+
+# What the INSERT may still be able to do: it leaves out what is taken, and writes to the parent table.
+_NOT_BY_COPY: Final = WRONG_TABLE | {FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION, INSUFFICIENT_PRIVILEGE}
 
 # The policies that allow any number of queued jobs.
 _FREE_POLICIES: Final = frozenset({"standard", "singleton", "key_strict_fifo"})
@@ -110,11 +113,13 @@ def _copy(schema: SchemaName, name: str, jobs: Sequence[Created], text_of: DataT
         return Copied(None)
     ids = ordered_ids(len(jobs), rows.now)
     try:
-        yield Copy(schema.catalog_name, "job", rows.columns, rows.blocks(ids, jobs, text_of), guarded=True)
+        yield Copy(
+            schema.catalog_name, queue["table_name"], rows.columns, rows.blocks(ids, jobs, text_of), guarded=True
+        )
     except DatabaseError as error:
         if rows.refusal is not None:
             raise rows.refusal from None
-        if error.sqlstate in (FEATURE_NOT_SUPPORTED, UNIQUE_VIOLATION):
+        if error.sqlstate in _NOT_BY_COPY:
             return Copied(None)
         raise
     if queue["notify"] and rows.is_any_due:

@@ -20,7 +20,7 @@ def settings(schema: SchemaName, name: str, dead_letters: Sequence[str]) -> Quer
     return Query(
         f"""
         SELECT {", ".join(f"q.{column}" for column in FROM_QUEUE)}, q.retention_seconds, q.policy, q.notify,
-               {schema.now} AS now, pg_client_encoding()::text AS encoding,
+               q.table_name, {schema.now} AS now, pg_client_encoding()::text AS encoding,
                ARRAY(
                    SELECT d.name FROM unnest($2::text[]) d (name)
                     WHERE NOT EXISTS (SELECT FROM {queue} o WHERE o.name = d.name)
