@@ -5,7 +5,8 @@ ids of our own making, without slots, in queues whose policy says nothing about 
 UTF-8. Each row is whole, as the INSERT of ``sql/insert.py`` would write it, made of the queue's row as the same
 transaction has read it.
 
-The rows go straight into the queue's own table. Whatever does not fit goes the way of the INSERT, also when that turns out late: the COPY has a savepoint.
+The rows go straight into the queue's own table. Whatever does not fit goes the way of the INSERT, also when that turns
+out late: the COPY has a savepoint.
 """
 
 from __future__ import annotations
