@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -53,6 +55,20 @@ async def listener(database_url: str, heard: list[str]) -> AsyncIterator[Listene
     await made.close()
 
 
+@asynccontextmanager
+async def begun(
+    listener: Listener, url: str
+) -> AsyncIterator[tuple[Ahead[int], psycopg.AsyncConnection[tuple[Any, ...]]]]:
+    """An operation that has begun by itself, and the connection for whose commit it waits."""
+    await listener.run(waiting())
+    async with await psycopg.AsyncConnection.connect(url) as blocker:
+        await blocker.execute("LOCK TABLE waited_for")
+        ahead = listener.arm("jobs", waiting())
+        announce(url, "jobs")
+        await eventually(lambda: ahead.is_under_way)
+        yield ahead, blocker
+
+
 async def test_it_hears_while_it_runs_operations(listener: Listener, database_url: str, heard: list[str]) -> None:
     announce(database_url, "one")
     await eventually(lambda: heard == ["one"])
@@ -91,12 +107,7 @@ async def test_an_operation_runs_by_itself(listener: Listener, database_url: str
 async def test_until_it_is_answered_the_connection_is_nobody_elses(
     listener: Listener, database_url: str, heard: list[str]
 ) -> None:
-    await listener.run(waiting())
-    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
-        await blocker.execute("LOCK TABLE waited_for")
-        ahead = listener.arm("jobs", waiting())
-        announce(database_url, "jobs")
-        await eventually(lambda: ahead.is_under_way)
+    async with begun(listener, database_url) as (ahead, blocker):
         assert not listener.is_free
         # Nor does another one begin.
         other = listener.arm("others", counting())
@@ -187,11 +198,7 @@ async def test_one_that_is_not_answered_in_time_is_cancelled(
 ) -> None:
     """And its connection is closed, as wherever a request to cancel is on its way."""
     monkeypatch.setattr("pgboss.drivers.psycopg.listener.ANSWER_SECONDS", 0.2)
-    await listener.run(waiting())
-    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
-        await blocker.execute("LOCK TABLE waited_for")
-        ahead = listener.arm("jobs", waiting())
-        announce(database_url, "jobs")
+    async with begun(listener, database_url) as (ahead, _):
         await eventually(lambda: ahead.over_at)
         assert ahead.rest is not None
         with pytest.raises(DatabaseUnavailableError):
@@ -199,12 +206,7 @@ async def test_one_that_is_not_answered_in_time_is_cancelled(
 
 
 async def test_one_whose_connection_is_closed_is_over(listener: Listener, database_url: str) -> None:
-    await listener.run(waiting())
-    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
-        await blocker.execute("LOCK TABLE waited_for")
-        ahead = listener.arm("jobs", waiting())
-        announce(database_url, "jobs")
-        await eventually(lambda: ahead.is_under_way)
+    async with begun(listener, database_url) as (ahead, _):
         await listener.close()
     assert ahead.over_at
     assert ahead.rest is not None
