@@ -13,6 +13,7 @@ import pytest
 from pgboss.core.query import Query, Rows, Steps
 from pgboss.drivers.psycopg import Ahead, AsyncDatabase, Listener
 from pgboss.errors import DatabaseUnavailableError
+from support.ahead import is_ready
 from support.eventually import eventually
 from support.postgres import sql, sql_value
 
@@ -60,7 +61,9 @@ async def begun(
     listener: Listener, url: str
 ) -> AsyncIterator[tuple[Ahead[int], psycopg.AsyncConnection[tuple[Any, ...]]]]:
     """An operation that has begun by itself, and the connection for whose commit it waits."""
-    await listener.run(waiting())
+    # On a busy machine the first run may be slow, and then the statement is prepared anew by the next.
+    while not is_ready(listener.arm("nothing", waiting())):
+        await listener.run(waiting())
     async with await psycopg.AsyncConnection.connect(url) as blocker:
         await blocker.execute("LOCK TABLE waited_for")
         ahead = listener.arm("jobs", waiting())

@@ -14,6 +14,7 @@ import pytest
 from pgboss import Job, PgBoss
 from pgboss.core.names import SchemaName
 from pgboss.drivers.psycopg import Ahead, Listener
+from support.ahead import is_ready
 from support.boss import BossFactory, is_listening
 from support.eventually import eventually
 from support.postgres import sql
@@ -173,14 +174,6 @@ async def arm(boss: PgBoss, url: str) -> UUID:
         await work_one(boss, url)
     sql(url, "DELETE FROM pgboss.job")
     return worker
-
-
-def is_ready(ahead: Ahead[Any] | None) -> bool:
-    """Whether the next claim would be sent: one that was slow the last time, on a busy machine, is prepared anew."""
-    if ahead is None:
-        return False
-    statement = ahead._statement
-    return statement._kept.trusted(statement._connection, statement._name) is not None
 
 
 async def begin_ahead(boss: PgBoss, url: str, blocker: psycopg.AsyncConnection[Any]) -> int:
