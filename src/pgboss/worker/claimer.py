@@ -35,8 +35,8 @@ __all__ = ["Claimed", "Claimer", "Lock"]
 
 CLAIMS_REMEMBERED = 16
 FEW = 10
-"""What a claim that begins by itself asks for, or else a whole batch: more jobs are seldom announced at once, and are
-claimed right after it. For a few there is still room when the room has become another one meanwhile."""
+"""What a claim that begins by itself asks for, where a batch is not more. Seldom are more jobs announced at once, and
+they are claimed right after it; and for a few there is still room when the room has become another one meanwhile."""
 
 logger = logging.getLogger("pgboss.worker")
 
@@ -64,6 +64,15 @@ class _Claim:
 
     wanted: int
     frontier: Frontier | None
+
+
+@dataclass(slots=True)
+class _Next:
+    """The next claim, which begins by itself when jobs are announced; and whether we were told what made it begin."""
+
+    claim: _Claim
+    ahead: Ahead[Any]
+    is_told: bool = False
 
 
 class Claimer:
@@ -106,9 +115,7 @@ class Claimer:
         self._backoff = Backoff()
         self._is_drained = False
         self._stopping = False
-        # The next claim, which begins by itself when jobs are announced; and whether we were told what made it begin.
-        self._ahead: Ahead[Any] | None = None
-        self._is_ahead_told = False
+        self._next: _Next | None = None
         self.is_asleep = False
         """Whether it waits to be told that there may be jobs, or room for them."""
         self.is_traced = False
@@ -139,8 +146,8 @@ class Claimer:
 
     def announced(self) -> None:
         """Claim now: new jobs are there. The first time that is what has made a claim begin by itself."""
-        if self._ahead is not None and self._ahead.is_under_way and not self._is_ahead_told:
-            self._is_ahead_told = True
+        if self._next is not None and self._next.ahead.is_under_way and not self._next.is_told:
+            self._next.is_told = True
         else:
             self._claim_again()
 
@@ -160,10 +167,6 @@ class Claimer:
             self._is_drained = False
             self._wakeup.set()
 
-    def room_taken(self) -> None:
-        """The room is another one than it was: a claim must not begin by itself any more."""
-        self._wakeup.set()
-
     def let_go(self) -> None:
         """Claimed jobs have become free again: claim once more when there is room."""
         self._is_drained = False
@@ -172,28 +175,27 @@ class Claimer:
         """Wait to be woken, while the next claim may begin by itself; one that has begun is seen to its end."""
         wanted = self._room() if self._is_drained else 0
         owed = self._front.seconds_left(monotonic()) if wanted else None
-        claim = self._arm(wanted)
+        self._next = self._arm(wanted)
         self.is_asleep = True
         try:
             if not await self._wakeup.wait(owed):
                 self._is_drained = False
-            while self._ahead is not None and self._ahead.is_under_way:
+            while self._next is not None and self._next.ahead.is_under_way:
                 await self._wakeup.wait(None)
         finally:
             self.is_asleep = False
-            ahead, self._ahead = self._ahead, None
-            if ahead is not None and self._hearing is not None:
-                self._hearing.disarm(ahead)
-        if claim is None or ahead is None or ahead.sent_at is None or ahead.over_at is None:
+            begun, self._next = self._next, None
+            if begun is not None and self._hearing is not None:
+                self._hearing.disarm(begun.ahead)
+        if begun is None or begun.ahead.sent_at is None or begun.ahead.over_at is None:
             return
-        if ahead.rest is None:
-            self._learn(claim, ahead.sent_at, ahead.over_at, ahead.value)
+        if begun.ahead.rest is None:
+            self._learn(begun.claim, begun.ahead.sent_at, begun.ahead.over_at, begun.ahead.value)
         else:
-            await self._claim_rest(claim, ahead.sent_at, ahead.rest)
+            await self._receive(begun.claim, self._leased(begun.ahead.rest, begun.ahead.sent_at))
 
-    def _arm(self, wanted: int) -> _Claim | None:
+    def _arm(self, wanted: int) -> _Next | None:
         """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
-        self._is_ahead_told = False
         if self._hearing is None or not wanted or not self.is_announced:
             return None
         if self._lock is not None or self._options.local_limits is not None:
@@ -218,8 +220,8 @@ class Claimer:
         # One that is sent even later leaves out more, and owes a whole walk at once.
         few = min(wanted, max(FEW, self._options.jobs_a_call))
         claim = self._prepared(few, catalog, monotonic(), later_seconds=WHOLE_WALK_SECONDS)
-        self._ahead = self._hearing.arm(self._name, self._fetching(catalog, claim), may_begin, over)
-        return None if self._ahead is None else claim
+        ahead = self._hearing.arm(self._name, self._fetching(catalog, claim), may_begin, over)
+        return None if ahead is None else _Next(claim, ahead)
 
     async def _claim(self, wanted: int) -> None:
         # Set before, because a notification that comes meanwhile may be of a job too young for this claim to see.
@@ -227,27 +229,30 @@ class Claimer:
         claimed_at = monotonic()
         catalog = self._catalog()
         claim = self._prepared(wanted, catalog, claimed_at)
+        await self._receive(claim, self._locked_or_leased(catalog, claim, claimed_at))
+
+    async def _locked_or_leased(self, catalog: QueueCatalog, claim: _Claim, claimed_at: float) -> Claimed:
+        if self._lock is not None:
+            locked = await self._lock(self._fetch_options(claim.wanted), claim.frontier)
+            if locked is not None:
+                return Claimed(locked, claimed_at, are_leased=False)
+        return await self._leased(self._fetching(catalog, claim), claimed_at)
+
+    async def _leased(self, fetching: Steps[Any], claimed_at: float) -> Claimed:
+        return Claimed(await self._run(fetching), claimed_at, are_leased=True)
+
+    async def _receive(self, claim: _Claim, coming: Awaitable[Claimed]) -> None:
         try:
-            locked = None if self._lock is None else await self._lock(self._fetch_options(wanted), claim.frontier)
-            jobs = await self._run(self._fetching(catalog, claim)) if locked is None else locked
+            claimed = await coming
         except Exception as error:  # noqa: BLE001  a claimer that died would leave its queue to nobody
-            await self._claim_failed(error)
-        else:
-            self._received(claim, claimed_at, jobs, are_leased=locked is None)
-
-    async def _claim_rest(self, claim: _Claim, claimed_at: float, rest: Steps[Any]) -> None:
-        """Go on with a claim that has begun by itself, and takes more than its first statement."""
-        try:
-            jobs = await self._run(rest)
-        except Exception as error:  # noqa: BLE001
-            await self._claim_failed(error)
-        else:
-            self._received(claim, claimed_at, jobs)
-
-    async def _claim_failed(self, error: Exception) -> None:
-        self._is_drained = False
-        self._on_failed(error, not self._backoff.is_growing)
-        await self._wakeup.wait(self._backoff.pause())
+            self._is_drained = False
+            self._on_failed(error, not self._backoff.is_growing)
+            await self._wakeup.wait(self._backoff.pause())
+            return
+        fetched_at = monotonic()
+        claimed.jobs.sort(key=_urgency)
+        self._learn(claim, claimed.claimed_at, fetched_at, claimed.jobs)
+        self._on_claimed(claimed)
 
     def _prepared(self, wanted: int, catalog: QueueCatalog, now: float, *, later_seconds: float = 0.0) -> _Claim:
         # Asked once a claim: whether anybody receives telemetry takes a while to find out.
@@ -272,12 +277,6 @@ class Claimer:
         if limits is None:
             return self._options_of_claim(wanted)
         return self._options.fetch_options(wanted, self._places.full(limits))
-
-    def _received(self, claim: _Claim, claimed_at: float, jobs: list[Any], *, are_leased: bool = True) -> None:
-        fetched_at = monotonic()
-        jobs.sort(key=_urgency)
-        self._learn(claim, claimed_at, fetched_at, jobs)
-        self._on_claimed(Claimed(jobs, claimed_at, are_leased))
 
     def _learn(self, claim: _Claim, claimed_at: float, fetched_at: float, jobs: list[Any]) -> None:
         """Conclude from a claim what the next one is to be."""

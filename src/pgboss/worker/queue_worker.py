@@ -302,7 +302,6 @@ class QueueWorker:
         )
         if is_paused:
             self._give_back_waiting()
-            self._claimer.room_taken()
         else:
             self.look()
 
@@ -394,9 +393,7 @@ class QueueWorker:
         self._progress.ended(seconds)
         call = self._calls.end_alone(job)
         if call is None:
-            self._put(job, outcome, seconds)
-            if not self._claimer.is_free:
-                self._settler.hurry()
+            self._put_soon(job, outcome, seconds)
             # The pump goes on by itself, and who is awake looks for room anyway.
             if self._claimer.is_asleep:
                 self.slot_freed()
@@ -430,7 +427,11 @@ class QueueWorker:
             return  # taken from it meanwhile: whoever did so has said what becomes of the job
         if call.is_in_thread and isinstance(outcome, Failed) and isinstance(outcome.error, HandlerTimeoutError):
             call.overran = [*call.overran, job.id]
-        self._put(job, outcome, monotonic() - call.began)
+        self._put_soon(job, outcome, monotonic() - call.began)
+
+    def _put_soon(self, job: Job, outcome: Outcome, seconds: float) -> None:
+        """Have an outcome written, at once where it may hold back others of its key or group."""
+        self._put(job, outcome, seconds)
         if not self._claimer.is_free:
             self._settler.hurry()
 
