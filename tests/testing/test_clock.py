@@ -42,6 +42,24 @@ async def test_the_database_reads_it_and_a_worker_waits_by_it(make_boss: BossFac
     assert job.started_on == START + timedelta(hours=1) == clock.now
 
 
+async def test_results_are_written_when_the_clock_says_that_they_came(
+    make_boss: BossFactory, database_url: str
+) -> None:
+    """Results that would gather for a while may be no reason for the clock to move on without them."""
+    clock = TestClock(START)
+    boss = await make_boss(clock=clock)
+    await boss.create_queue("later")
+
+    async def handler(job: Job) -> None: ...
+
+    await boss.work("later", handler)
+    for minutes in range(1, 31):
+        await boss.send_after("later", {}, timedelta(minutes=minutes))
+    await clock.tick(timedelta(minutes=31))
+    done = sql(database_url, "SELECT completed_on - started_on AS late FROM pgboss.job WHERE state = 'completed'")
+    assert [row["late"] for row in done] == [timedelta(0)] * 30
+
+
 async def test_retries_come_when_the_clock_gets_there(make_boss: BossFactory) -> None:
     clock = TestClock(START)
     boss = await make_boss(clock=clock, enable_spies=True)

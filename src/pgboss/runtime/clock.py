@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol
 
-__all__ = ["Clock", "Deadline", "LoopClock", "TimerHandle", "call_later", "running_on", "timeout"]
+__all__ = ["Clock", "Deadline", "LoopClock", "TimerHandle", "call_later", "is_moved_by_hand", "running_on", "timeout"]
 
 
 class Deadline(Protocol):
@@ -61,6 +61,11 @@ class Clock(LoopClock, Protocol):
 
 
 _clock: ContextVar[LoopClock | None] = ContextVar("pgboss_clock", default=None)
+
+
+def is_moved_by_hand() -> bool:
+    """Whether the instance whose task this is waits by a clock that a test moves."""
+    return _clock.get() is not None
 
 
 def timeout(seconds: float | None) -> AbstractAsyncContextManager[Deadline]:

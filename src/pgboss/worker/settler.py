@@ -2,11 +2,11 @@
 
 A flush starts as soon as there is a result, so that one job alone waits for nobody. Where one flush follows close upon
 another, it waits a few milliseconds for more: a statement for three jobs costs client and server hardly more than for
-one, and under load a thousand share it. Results that others wait for, of the same key or group, never wait. While the
-database is away the results wait here, in bounded memory because workers stop
-claiming once the backlog is long. One row that cannot be written never takes its batch down: it is isolated, and if
-its output is the reason, the job fails with that reason. A reason that passes (a deadlock, a full disk, a server that
-is read-only for now) is no verdict on the job: its result waits.
+one, and under load a thousand share it. The results of handlers that hold back other jobs, of their key or group, never
+wait. While the database is away the results wait here, in bounded memory because workers stop claiming once the backlog
+is long. One row that cannot be written never takes its batch down: it is isolated, and if its output is the reason, the
+job fails with that reason. A reason that passes (a deadlock, a full disk, a server that is read-only for now) is no
+verdict on the job: its result waits.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pgboss.drivers.runner import Run
 from pgboss.errors import DatabaseError, DatabaseUnavailableError
 from pgboss.operations import work as operations
 from pgboss.runtime.backoff import Backoff
+from pgboss.runtime.clock import is_moved_by_hand
 from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
 from pgboss.worker.outcome import Completed, Failed, Finished, GivenBack, Outcome, Over, failed_with
@@ -74,8 +75,7 @@ class Settler:
         self._wakeup = Wakeup()
         self._written = Wakeup()
         self._flushed_at = -inf
-        self._hurry = Wakeup()
-        self._is_urgent = False
+        self._hurry = asyncio.Event()
         self._backoff = Backoff()
 
     @property
@@ -108,7 +108,6 @@ class Settler:
 
     def hurry(self) -> None:
         """Somebody waits for what was put so far."""
-        self._is_urgent = True
         self._hurry.set()
 
     async def serve(self) -> None:
@@ -122,12 +121,12 @@ class Settler:
     async def _gather(self) -> None:
         """Let some more results come where the last flush was only just now."""
         seconds = self._flushed_at + TOGETHER_SECONDS - monotonic()
-        if seconds > 0 and not self._is_urgent and len(self._pending) < ENOUGH:
-            # By this machine's clock, whichever one the loops wait by.
+        # A clock that a test moves waits for what is under way, and would not know of results that only wait.
+        if seconds > 0 and len(self._pending) < ENOUGH and not is_moved_by_hand():
             timer = asyncio.get_running_loop().call_later(seconds, self._hurry.set)
-            await self._hurry.wait(None)
+            await self._hurry.wait()
             timer.cancel()
-        self._is_urgent = False
+        self._hurry.clear()
         self._flushed_at = monotonic()
 
     def _next_batch(self) -> list[Finished]:
