@@ -65,12 +65,12 @@ def main() -> None:
     if os.fork():
         # The starter reaps this process now, and never has a child of ours to care for.
         os._exit(0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     for ignored in SHELLS_IGNORE:
         # Our children inherit it from us. A server would be deaf to a stop until it has set up handlers of its own.
         signal.signal(ignored, signal.SIG_DFL)
     # On BSD a signal that is ignored by default is dropped although it is awaited; a handler keeps it.
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     try:
         if not os.path.isdir(plan["data"]):
             make_cluster(plan)
