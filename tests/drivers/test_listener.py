@@ -12,7 +12,7 @@ import pytest
 
 from pgboss.core.query import Query, Rows, Steps
 from pgboss.drivers.psycopg import Ahead, AsyncDatabase, Listener
-from pgboss.errors import DatabaseUnavailableError
+from pgboss.errors import DatabaseError, DatabaseUnavailableError
 from support.ahead import is_ready
 from support.eventually import eventually
 from support.postgres import sql, sql_value
@@ -206,6 +206,64 @@ async def test_one_that_is_not_answered_in_time_is_cancelled(
         assert ahead.rest is not None
         with pytest.raises(DatabaseUnavailableError):
             await listener.silence()
+
+
+@pytest.mark.slow
+async def test_none_begins_on_a_connection_that_is_about_to_be_closed(
+    listener: Listener, database_url: str, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgboss.drivers.psycopg.listener.ANSWER_SECONDS", 0.2)
+    while not is_ready(listener.arm("others", counting())):
+        await listener.run(counting())
+    other = listener._armed["others"]
+    async with begun(listener, database_url) as (ahead, _):
+        await eventually(lambda: ahead.over_at)
+        announce(database_url, "others")
+        await eventually(lambda: heard == ["jobs", "others"])
+        assert other.sent_at is None
+        assert not listener.is_free
+
+
+async def test_one_whose_answer_cannot_be_read_is_not_run_again(listener: Listener, database_url: str) -> None:
+    """It was carried out."""
+
+    kept = Query("SELECT nextval('counted'), $1::timestamptz", ("infinity",), is_repeated=True)
+
+    def unreadable() -> Steps[Rows]:
+        return (yield kept)
+
+    with pytest.raises(DatabaseError):
+        await listener.run(unreadable())
+    before = counted(database_url)
+    ahead = listener.arm("jobs", unreadable())
+    announce(database_url, "jobs")
+    await eventually(lambda: ahead.over_at)
+    assert counted(database_url) == before + 1
+    assert ahead.rest is not None
+    with pytest.raises(DatabaseError):
+        await listener.run(ahead.rest)
+    assert counted(database_url) == before + 1
+
+
+async def test_others_are_told_whatever_comes_of_an_operation(
+    listener: Listener, database_url: str, heard: list[str]
+) -> None:
+    def announcing() -> Steps[Rows]:
+        return (yield Query("SELECT pg_notify('news', $1::text)", ("mine",), is_repeated=True))
+
+    def over(ahead: Ahead[Rows]) -> None:
+        raise ValueError("cannot be helped")
+
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(str(context["exception"])))
+    while not is_ready(listener.arm("nothing", announcing())):
+        await listener.run(announcing())
+    await eventually(lambda: "mine" in heard)
+    heard.clear()
+    listener.arm("jobs", announcing(), on_over=over)
+    announce(database_url, "jobs")
+    await eventually(lambda: heard == ["jobs", "mine"])
+    assert said == ["cannot be helped"]
 
 
 async def test_one_whose_connection_is_closed_is_over(listener: Listener, database_url: str) -> None:

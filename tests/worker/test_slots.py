@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from select import select
 from typing import Any
 from uuid import UUID
@@ -164,10 +165,14 @@ CLAIMS = """
 """
 
 
-async def arm(boss: PgBoss, url: str) -> UUID:
+async def nothing(job: Job) -> None:
+    return None
+
+
+async def arm(boss: PgBoss, url: str, handler: Callable[[Job], Awaitable[None]] = nothing) -> UUID:
     """Have a worker asleep whose next claim will begin with the notification; returns its id."""
     await boss.create_queue("jobs")
-    worker = await boss.work("jobs", nothing)
+    worker = await boss.work("jobs", handler, concurrency=5)
     await eventually(lambda: is_listening(boss))
     # Some jobs go all the way: then it is known what the next claim will be, and it is prepared.
     while not is_ready(armed(boss)):
@@ -201,13 +206,16 @@ def armed(boss: PgBoss) -> Ahead[Any] | None:
     return listener._armed.get("jobs") if listener else None
 
 
+def sent(boss: PgBoss) -> Ahead[Any]:
+    listener = listener_of(boss)
+    assert listener is not None
+    assert listener._sent is not None
+    return listener._sent
+
+
 def listener_of(boss: PgBoss) -> Listener | None:
     hearing = boss._crew and boss._crew._hearing
     return hearing._listener if hearing else None
-
-
-async def nothing(job: Job) -> None:
-    return None
 
 
 async def test_a_claim_that_has_begun_is_seen_to_its_end(make_boss: BossFactory, database_url: str) -> None:
@@ -220,6 +228,49 @@ async def test_a_claim_that_has_begun_is_seen_to_its_end(make_boss: BossFactory,
         await blocker.commit()
         await leaving
     assert states(database_url) == {"created": 1}
+
+
+async def test_a_claim_that_has_begun_is_cancelled_by_a_hurried_stop(make_boss: BossFactory, database_url: str) -> None:
+    """The server would carry it out, and nobody would know of its jobs."""
+    boss = await make_boss(polling_interval_seconds=60)
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await begin_ahead(boss, database_url, blocker)
+        await blocker.execute("INSERT INTO pgboss.job (name) VALUES ('jobs')")
+        await boss.stop(timeout=0)
+        await eventually(lambda: not sql(database_url, CLAIMS))
+        await blocker.commit()
+    assert states(database_url) == {"created": 1}
+
+
+async def test_what_a_claim_brings_during_a_hurried_stop_goes_back(make_boss: BossFactory, database_url: str) -> None:
+    """Its worker waits for it no longer."""
+    held = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        if job.data == "held":
+            held.set()
+            await asyncio.sleep(60)
+
+    boss = await make_boss(polling_interval_seconds=60)
+    await arm(boss, database_url, handler)
+    await boss.send("jobs", "held", retry_limit=0)
+    await held.wait()
+    while not is_ready(armed(boss)):
+        await boss.send("jobs", "other")
+        await eventually(lambda: states(database_url) == {"active": 1, "completed": 1})
+        sql(database_url, "DELETE FROM pgboss.job WHERE state = 'completed'")
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await begin_claim(database_url, blocker)
+        claim, crew = sent(boss), boss._crew
+        assert crew is not None
+        await blocker.execute("INSERT INTO pgboss.job (name) VALUES ('jobs')")
+        stopping = asyncio.create_task(boss.stop(timeout=0))
+        # The handler is failed when nobody waits for claims any more; that cannot be written before the table is free.
+        await eventually(lambda: crew.settler_backlog)
+        assert claim.is_under_way
+        await blocker.commit()
+        await stopping
+    assert states(database_url) == {"created": 1, "failed": 1}
 
 
 async def test_a_claim_whose_connection_is_lost_is_made_anew(make_boss: BossFactory, database_url: str) -> None:

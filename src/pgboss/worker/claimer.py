@@ -192,7 +192,8 @@ class Claimer:
         if begun.ahead.rest is None:
             self._learn(begun.claim, begun.ahead.sent_at, begun.ahead.over_at, begun.ahead.value)
         else:
-            await self._receive(begun.claim, self._leased(begun.ahead.rest, begun.ahead.sent_at))
+            # What it brings is claimed from now on.
+            await self._receive(begun.claim, self._leased(begun.ahead.rest, monotonic()))
 
     def _arm(self, wanted: int) -> _Next | None:
         """Have the next claim begin as soon as jobs are announced, where it is known by now what it will be."""
@@ -206,16 +207,18 @@ class Claimer:
             return None
 
         def may_begin() -> bool:
+            has_room = not self._stopping and self._room() >= claim.wanted
             # The catalog forgets, because a queue may have been made anew since.
-            return self._room() >= claim.wanted and self._catalog().get(self._name) == queue
+            return has_room and self._catalog().get(self._name) == queue
 
         def over(ahead: Ahead[Any]) -> None:
+            # Also when the jobs cannot be taken on; it is for whoever waits that it is over.
+            self._wakeup.set()
             if ahead.rest is None:
                 assert ahead.sent_at is not None
                 # The jobs first. What else it tells can wait until they have started, and we have woken up.
                 ahead.value.sort(key=_urgency)
                 self._on_claimed(Claimed(ahead.value, ahead.sent_at, are_leased=True))
-            self._wakeup.set()
 
         # One that is sent even later leaves out more, and owes a whole walk at once.
         few = min(wanted, max(FEW, self._options.jobs_a_call))

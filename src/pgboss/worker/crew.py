@@ -226,10 +226,12 @@ class Crew:
             worker.stop()
         self._looking.stop()
         # A claim under way is waited for like a handler: cut off, its jobs might be ours without our knowing.
-        claims = asyncio.gather(*self._serving.values(), return_exceptions=True)
-        await asyncio.wait([claims], timeout=CLAIM_GRACE_SECONDS)
+        claims = list(self._serving.values())
+        if claims:
+            await asyncio.wait(claims, timeout=CLAIM_GRACE_SECONDS)
         await self._wait_for_handlers(timeout_seconds, hurry, claims)
-        claims.cancel()
+        for claim in claims:
+            claim.cancel()
         for worker in self._workers.values():
             worker.abort_all()
         gone = asyncio.gather(*(worker.gone(CHILDREN_GRACE_SECONDS) for worker in self._workers.values()))
@@ -250,10 +252,11 @@ class Crew:
         await self._settler.drain()
 
     async def _wait_for_handlers(
-        self, timeout_seconds: float, hurry: asyncio.Event, claims: asyncio.Future[Any]
+        self, timeout_seconds: float, hurry: asyncio.Event, claims: Sequence[asyncio.Task[None]]
     ) -> None:
         handlers = asyncio.gather(*(worker.finish() for worker in self._workers.values()))
-        finished = asyncio.ensure_future(asyncio.wait([handlers, claims]))
+        awaited: list[asyncio.Future[Any]] = [handlers, *claims]
+        finished = asyncio.ensure_future(asyncio.wait(awaited))
         hurried = asyncio.ensure_future(hurry.wait())
         await asyncio.wait([finished, hurried], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         ends: list[asyncio.Future[Any]] = [finished, handlers, hurried]

@@ -110,7 +110,9 @@ class Hearing:
             self._took(ahead.over_at - ahead.sent_at)
             on_over(ahead)
 
-        return self._listener.arm(name, operation, may_begin=may_begin, on_over=over)
+        return self._listener.arm(
+            name, operation, may_begin=lambda: not self._is_spared() and may_begin(), on_over=over
+        )
 
     def disarm(self, ahead: Ahead[Any]) -> None:
         """An operation that has not begun is not to begin any more."""
@@ -118,7 +120,10 @@ class Hearing:
             self._listener.disarm(ahead)
 
     def _is_at_hand(self, listener: Listener) -> bool:
-        return listener.is_free and monotonic() >= self._spared_until
+        return listener.is_free and not self._is_spared()
+
+    def _is_spared(self) -> bool:
+        return monotonic() < self._spared_until
 
     def _took(self, seconds: float) -> None:
         if seconds > SLOW_SECONDS:

@@ -327,6 +327,9 @@ class QueueWorker:
         if claimed.are_leased:
             self._heart.hold(jobs, claimed.claimed_at, self.options.refresh_seconds)
         self._waiting.extend((job, claimed.claimed_at) for job in self._admitted(jobs))
+        if self._stopping:
+            # Perhaps nobody waits for claims any more.
+            self._give_back_waiting()
         self._start_waiting()
 
     def _take_back(self, jobs: Sequence[Job]) -> list[Job]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Generic, TypeVar, cast
 
-import psycopg
 from psycopg import AsyncConnection
 
 from pgboss.core.query import Query, Rows, Steps, relayed
+from pgboss.drivers.psycopg.errors import translated
 from pgboss.drivers.psycopg.kept import KeptStatements
+from pgboss.errors import DatabaseError
 
 __all__ = ["Ahead"]
 
@@ -75,30 +76,41 @@ class Ahead(Generic[T]):
         return self._statement.receive()
 
     def answer(self) -> None:
-        """Go on with the answer. One that failed has done nothing, and what is left to run is all of it."""
+        """Go on with the answer."""
         try:
-            rows = self._statement.rows()
-        except psycopg.Error:
-            rows = None
-        self._end(rows)
+            with translated():
+                rows = self._statement.rows()
+            if rows is None:
+                self._run_again()
+            else:
+                self._go_on(rows)
+        except Exception as error:  # noqa: BLE001  for whoever runs the rest
+            if isinstance(error, DatabaseError) and error.sqlstate is not None:
+                self._run_again()
+            else:
+                # It was carried out. Not to be able to read the answer is no reason to do it twice.
+                self.rest = _failed(error)
+        self._end()
 
     def give_up(self) -> None:
-        """There will be no answer."""
-        self._end(None)
+        """There will be no answer. Whether the statement was carried out is not known."""
+        self._run_again()
+        self._end()
 
-    def _end(self, rows: Rows | None) -> None:
-        self.over_at = monotonic()
-        if rows is None:
-            self.rest = relayed(self._operation, step=self._step)
+    def _go_on(self, rows: Rows) -> None:
+        try:
+            step = self._operation.send(rows)
+        except StopIteration as stop:
+            self.value = stop.value
         else:
-            try:
-                step = self._operation.send(rows)
-            except StopIteration as stop:
-                self.value = stop.value
-            except Exception as error:  # noqa: BLE001  for whoever runs the rest
-                self.rest = _failed(error)
-            else:
-                self.rest = relayed(self._operation, step=step)
+            self.rest = relayed(self._operation, step=step)
+
+    def _run_again(self) -> None:
+        """What the server has refused has done nothing, and what is left to run is all of it."""
+        self.rest = relayed(self._operation, step=self._step)
+
+    def _end(self) -> None:
+        self.over_at = monotonic()
         self._on_over(self)
 
 

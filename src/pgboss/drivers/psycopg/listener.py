@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -75,7 +76,9 @@ class Listener:
     @property
     def is_free(self) -> bool:
         """Whether it listens, takes operations, and none is under way."""
-        return self._is_listening and self._running is None and self._sent is None and self._on_unanswered is not None
+        is_doomed = self._hanging_up is not None
+        takes_any = self._is_listening and self._on_unanswered is not None and not is_doomed
+        return takes_any and self._running is None and self._sent is None
 
     def arm(
         self,
@@ -109,12 +112,18 @@ class Listener:
         self._connection.add_notify_handler(self._heard)
 
     async def close(self) -> None:
-        """Close the connection; an operation under way breaks."""
+        """Close the connection; an operation under way is cancelled, or breaks."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
         self._stop_reading()
-        self._give_up_sent()
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+        if self._sent is not None:
+            # The server would carry it out all the same, and nobody would know of what it brings.
+            with suppress(psycopg.Error):
+                await connection.cancel_safe(timeout=CLOSE_SECONDS)
+            self._give_up_sent()
         if self._running is not None:
             cut(connection)
             await asyncio.wait([self._running], timeout=CLOSE_SECONDS)
@@ -122,7 +131,7 @@ class Listener:
 
     def cut(self) -> None:
         """Break the connection if an operation is under way."""
-        if self._running is not None and self._connection is not None:
+        if self._connection is not None and (self._running is not None or self._sent is not None):
             cut(self._connection)
 
     async def run(self, operation: Operation[T], *, within_seconds: float | None = ANSWER_SECONDS) -> T:
@@ -214,10 +223,12 @@ class Listener:
             self._stop_reading()
             self._lose(error)
             return
-        if is_answered:
-            self._take_sent().answer()
-        for payload in payloads:
-            self._on_heard(payload)
+        try:
+            if is_answered:
+                self._take_sent().answer()
+        finally:
+            for payload in payloads:
+                self._on_heard(payload)
 
     def _send_ahead(self, payloads: Iterable[str]) -> None:
         """Before anybody is told: what they do then, they do while the server works."""
