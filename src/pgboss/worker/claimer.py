@@ -116,14 +116,18 @@ class Claimer:
         self._is_drained = False
         self._stopping = False
         self._next: _Next | None = None
-        self.is_asleep = False
-        """Whether it waits to be told that there may be jobs, or room for them."""
+        self._is_asleep = False
         self.is_traced = False
         """Whether the jobs of the last claim, or of the one under way, come with the trace of their sender."""
-        self.is_free = False
+        self.jobs_are_independent = False
         """Whether no job of the queue, as of the last claim, keeps another from being claimed."""
         self.is_announced = False
         """Whether the queue, as of the last claim, announces new jobs."""
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it waits to be told that there may be jobs, or room for them."""
+        return self._is_asleep and (self._next is None or not self._next.ahead.is_under_way)
 
     async def serve(self) -> None:
         """Claim jobs, until told to stop."""
@@ -163,7 +167,7 @@ class Claimer:
 
     def key_freed(self) -> None:
         """Claim again where a job that is over may have held back others: those of its key, or of its group."""
-        if not self.is_free:
+        if not self.jobs_are_independent:
             self._is_drained = False
             self._wakeup.set()
 
@@ -176,14 +180,14 @@ class Claimer:
         wanted = self._room() if self._is_drained else 0
         owed = self._front.seconds_left(monotonic()) if wanted else None
         self._next = self._arm(wanted)
-        self.is_asleep = True
+        self._is_asleep = True
         try:
             if not await self._wakeup.wait(owed):
                 self._is_drained = False
             while self._next is not None and self._next.ahead.is_under_way:
                 await self._wakeup.wait(None)
         finally:
-            self.is_asleep = False
+            self._is_asleep = False
             begun, self._next = self._next, None
             if begun is not None and self._hearing is not None:
                 self._hearing.disarm(begun.ahead)
@@ -260,8 +264,8 @@ class Claimer:
     def _prepared(self, wanted: int, catalog: QueueCatalog, now: float, *, later_seconds: float = 0.0) -> _Claim:
         # Asked once a claim: whether anybody receives telemetry takes a while to find out.
         self.is_traced = self._watch.is_traced
-        is_free = self._finds_free(catalog)
-        return _Claim(wanted, self._front.begin(now, later_seconds=later_seconds) if is_free else None)
+        are_independent = self._finds_independent(catalog)
+        return _Claim(wanted, self._front.begin(now, later_seconds=later_seconds) if are_independent else None)
 
     def _fetching(self, catalog: QueueCatalog, claim: _Claim) -> Steps[Any]:
         options = self._options
@@ -290,14 +294,14 @@ class Claimer:
         queue = catalog.get(self._name)
         self.is_announced = queue is not None and queue.notify
         # Asked anew: the claim may be what has made the queue known.
-        self.is_free = self._finds_free(catalog)
+        self.jobs_are_independent = self._finds_independent(catalog)
         # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
-        if len(jobs) == claim.wanted or (jobs and not self.is_free):
+        if len(jobs) == claim.wanted or (jobs and not self.jobs_are_independent):
             self._is_drained = False
-        if self.is_free and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
+        if self.jobs_are_independent and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
             self._is_drained = False
 
-    def _finds_free(self, catalog: QueueCatalog) -> bool:
+    def _finds_independent(self, catalog: QueueCatalog) -> bool:
         queue = catalog.get(self._name)
         return queue is not None and queue.policy == "standard" and not self._options.limits_groups
 

@@ -153,6 +153,7 @@ class Hearing:
                 self._ear.unheard(str(error), for_good=False)
             raise
         self._is_unheard = False
+        self._spared_until = -inf
         self._listener = listener
         self._ear.hears(True)
         try:

@@ -323,7 +323,7 @@ class QueueWorker:
         self._is_watched = self._claimer.is_traced or self._watch.has_listeners
         if self._is_watched:
             self._watch.claimed(self.name, jobs)
-        self._pace.may_prefetch = self._claimer.is_free and not self.options.is_batch
+        self._pace.may_prefetch = self._claimer.jobs_are_independent and not self.options.is_batch
         if claimed.are_leased:
             self._heart.hold(jobs, claimed.claimed_at, self.options.refresh_seconds)
         self._waiting.extend((job, claimed.claimed_at) for job in self._admitted(jobs))
@@ -435,7 +435,7 @@ class QueueWorker:
     def _put_soon(self, job: Job, outcome: Outcome, seconds: float) -> None:
         """Have an outcome written, at once where it may hold back others of its key or group."""
         self._put(job, outcome, seconds)
-        if not self._claimer.is_free:
+        if not self._claimer.jobs_are_independent:
             self._settler.hurry()
 
     def slot_freed(self) -> None:
