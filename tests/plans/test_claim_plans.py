@@ -19,6 +19,7 @@ from pgboss.core.options import FetchOptions
 from pgboss.sql import claim
 from support.plans import PlanMode, big_table, explain, fill, reference
 from support.postgres import sql
+from support.upkeep import SCHEMA
 
 SIZE = 200_000
 BATCHES = (1, 1000)
@@ -145,3 +146,43 @@ async def test_a_frontier_leaves_out_what_is_before_it_and_keeps_the_order(boss:
             claimed = sorted(cursor.fetchall(), key=lambda row: (-row["priority"], row["created_on"]))
             assert [json.loads(row["data"]) for row in claimed] == expected, frontier
             connection.rollback()
+
+
+@pytest.mark.timeout(120)
+async def test_looking_before_a_frontier_reads_neither_the_history_nor_what_is_behind_it(
+    boss: PgBoss, database_url: str
+) -> None:
+    await boss.create_queue("jobs")
+    parts = ((DEAD, DONE), (20_000, {"created_on": "now()"}), (20_000, {"start_after": "now() + interval '1 day'"}))
+    frontier = Frontier(0, datetime.now(UTC) - timedelta(hours=1), 0.0)
+    with big_table(database_url, "jobs", *parts) as kinds:
+        for kind in kinds:
+            for mode in get_args(PlanMode):
+                found = explain(database_url, claim.next_left_out(SCHEMA, "jobs", frontier), mode)
+                what = f"{kind}, {mode}: {found}"
+                assert found.rows <= 10, what
+                assert found.buffers < 1_000, what
+                assert found.paths == {"i11", "i14"}, what
+
+
+async def test_looking_before_a_frontier_finds_what_is_due_there_and_what_falls_due_next(
+    boss: PgBoss, database_url: str
+) -> None:
+    await boss.create_queue("jobs")
+    frontier = Frontier(0, None, 10.0)
+
+    def seconds() -> Any:
+        query = claim.next_left_out(SCHEMA, "jobs", frontier)
+        with psycopg.connect(database_url) as connection, psycopg.RawCursor(connection) as cursor:
+            [(found,)] = cursor.execute(query.sql, query.parameters).fetchall()
+            return found
+
+    assert seconds() is None
+    fill(database_url, "jobs", 1, created_on="now() - interval '9 s'")
+    assert seconds() is None
+    fill(database_url, "jobs", 1, created_on="now() - interval '11 s'", state="'retry'", start_after="now() + '1 h'")
+    assert seconds() == pytest.approx(3600, abs=10)
+    fill(database_url, "jobs", 1, created_on="now() - interval '11 s'", blocked="true")
+    assert seconds() == pytest.approx(3600, abs=10)
+    fill(database_url, "jobs", 1, created_on="now() - interval '11 s'", priority="-1")
+    assert seconds() < 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from uuid import UUID
 
+from pgboss.core.frontier import Frontier
 from pgboss.core.job import Job, JobState, OneAttempt
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Rows, Steps
@@ -19,6 +21,7 @@ __all__ = [
     "fail_each",
     "give_back_each",
     "next_due",
+    "next_left_out",
     "settled_here",
     "still_held",
 ]
@@ -33,6 +36,12 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Steps[dict[str, float]
     """Seconds until each queue's next waiting job is due; zero or less when one is due already."""
     rows = yield claim.next_due(schema, names)
     return dict(rows.values)
+
+
+def next_left_out(schema: SchemaName, name: str, frontier: Frontier) -> Steps[float]:
+    """Seconds until a queue's next waiting job is due; zero or less when one before the frontier is."""
+    seconds = (yield claim.next_left_out(schema, name, frontier)).scalar()
+    return inf if seconds is None else float(seconds)
 
 
 def complete_each(

@@ -170,12 +170,7 @@ def walk_behind(
     Up to PostgreSQL 17 the entries of other priorities are read from the front, but their rows are not.
     """
     priority = placeholder(parameters, frontier.priority)
-    since = placeholder(parameters, frontier.since)
-    seconds = placeholder(parameters, frontier.seconds)
-    # From a subquery, whose value the planner does not know. Of one that it knows it might believe, by old statistics,
-    # that hardly a job is so young, take index 15 and sort.
-    bound = f"LEAST({since}::timestamptz, {queue.now} - {seconds}::float8 * interval '1 second')"
-    behind = f" AND j.created_on >= (SELECT {bound})"
+    behind = f" AND j.created_on >= {_bound(frontier, queue.now, parameters)}"
     parts = (
         walk(queue, walked, f"{in_range} AND j.priority {operator} {priority}::int{behind}", may_start)
         for operator in (">", "=", "<")
@@ -186,6 +181,17 @@ def walk_behind(
               FROM (({union}
             )) part
              LIMIT $2::int"""
+
+
+def _bound(frontier: Frontier, now: str, parameters: list[Parameter]) -> str:
+    """The creation at which claims begin.
+
+    From a subquery, whose value the planner does not know. Of one that it knows it might believe, by old statistics,
+    that hardly a job is so young, or so old, take index 15 and sort.
+    """
+    since = placeholder(parameters, frontier.since)
+    seconds = placeholder(parameters, frontier.seconds)
+    return f"(SELECT LEAST({since}::timestamptz, {now} - {seconds}::float8 * interval '1 second'))"
 
 
 def _first_of_keys(queue: QueueRef, walked: str, in_range: str, may_start: Sequence[str], due: str) -> str:
@@ -374,5 +380,31 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
          WHERE due.start_after IS NOT NULL
         """,
         tuple(names),
+        is_repeated=True,
+    )
+
+
+def next_left_out(schema: SchemaName, name: str, frontier: Frontier) -> Query:
+    """The seconds until the next waiting job of a queue is due, or zero or less when one before the frontier is.
+
+    Due jobs behind the frontier do not count; none waiting, ``NULL``. This walks over the dead rows that claims spare
+    themselves.
+    """
+    parameters: list[Parameter] = [name]
+    waiting = f"FROM {schema.table('job')} j WHERE j.name = $1::text AND NOT j.blocked"
+    coming = f"SELECT min(j.start_after) {waiting} AND j.start_after > {schema.now} AND j.state ="
+    return Query(
+        f"""
+        SELECT extract(epoch FROM LEAST(
+                   ({coming} 'created'),
+                   ({coming} 'retry'),
+                   (SELECT j.start_after
+                      {waiting} AND j.state < 'active' AND j.start_after <= {schema.now}
+                       AND j.created_on < {_bound(frontier, schema.now, parameters)}
+                     ORDER BY j.priority DESC, j.created_on
+                     LIMIT 1)
+               ) - {schema.now})::float8 AS seconds
+        """,
+        tuple(parameters),
         is_repeated=True,
     )

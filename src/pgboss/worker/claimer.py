@@ -27,13 +27,15 @@ from pgboss.operations import fetch as operations
 from pgboss.runtime.backoff import Backoff
 from pgboss.runtime.wakeup import Wakeup
 from pgboss.runtime.watch import Watch
-from pgboss.worker.front import WHOLE_WALK_SECONDS, Front
+from pgboss.worker.front import Front
 from pgboss.worker.groups import GroupPlaces
 from pgboss.worker.hearing import Hearing
 
 __all__ = ["Claimed", "Claimer", "Lock"]
 
 CLAIMS_REMEMBERED = 16
+SENT_LATER_SECONDS = 1.0
+"""So much later the next claim may begin without leaving out more for that."""
 FEW = 10
 """What a claim that begins by itself asks for, where a batch is not more. Seldom are more jobs announced at once, and
 they are claimed right after it; and for a few there is still room when the room has become another one meanwhile."""
@@ -86,6 +88,7 @@ class Claimer:
         room: Callable[[], int],
         on_claimed: Callable[[Claimed], None],
         on_failed: Callable[[Exception, bool], None],
+        on_left_out: Callable[[], object],
         run: Run,
         lock: Lock | None,
         hearing: Hearing | None,
@@ -95,7 +98,8 @@ class Claimer:
     ) -> None:
         """``room`` says how many jobs may be claimed now; ``lock`` locks jobs, or leaves them to be leased.
 
-        ``on_failed`` hears of each failure, and whether it is the first of a series.
+        ``on_failed`` hears of each failure, and whether it is the first of a series; ``on_left_out``, that claims
+        may have begun to leave out what somebody has to look for soon.
         """
         self._name = name
         self._options = options
@@ -104,6 +108,7 @@ class Claimer:
         self._room = room
         self._on_claimed = on_claimed
         self._on_failed = on_failed
+        self._on_left_out = on_left_out
         self._run = run
         self._lock = lock
         self._hearing = hearing
@@ -129,6 +134,19 @@ class Claimer:
         """Whether it waits to be told that there may be jobs, or room for them."""
         return self._is_asleep and (self._next is None or not self._next.ahead.is_under_way)
 
+    @property
+    def look_at(self) -> float:
+        """When to look for what claims may have left out, by the monotonic clock; never, while that is nothing."""
+        return self._front.look_at
+
+    def left_out(self) -> Frontier | None:
+        """What claims may have left out lies before this; ``None``: they have left out nothing."""
+        return self._front.left_out(monotonic())
+
+    def looked(self, began: float) -> None:
+        """Somebody has looked for due jobs and found none."""
+        self._front.looked(began)
+
     async def serve(self) -> None:
         """Claim jobs, until told to stop."""
         while not self._stopping:
@@ -145,7 +163,7 @@ class Claimer:
 
     def look(self) -> None:
         """Claim now, from the front: there may be due jobs, new or old."""
-        self._front.forget()
+        self._front.forget(monotonic())
         self._claim_again()
 
     def announced(self) -> None:
@@ -162,7 +180,7 @@ class Claimer:
 
     def room_freed(self) -> None:
         """Claim more if there may be more."""
-        if not self._is_drained or self._front.is_partial:
+        if not self._is_drained:
             self._wakeup.set()
 
     def key_freed(self) -> None:
@@ -177,13 +195,10 @@ class Claimer:
 
     async def _sleep(self) -> None:
         """Wait to be woken, while the next claim may begin by itself; one that has begun is seen to its end."""
-        wanted = self._room() if self._is_drained else 0
-        owed = self._front.seconds_left(monotonic()) if wanted else None
-        self._next = self._arm(wanted)
+        self._next = self._arm(self._room() if self._is_drained else 0)
         self._is_asleep = True
         try:
-            if not await self._wakeup.wait(owed):
-                self._is_drained = False
+            await self._wakeup.wait(None)
             while self._next is not None and self._next.ahead.is_under_way:
                 await self._wakeup.wait(None)
         finally:
@@ -224,9 +239,8 @@ class Claimer:
                 ahead.value.sort(key=_urgency)
                 self._on_claimed(Claimed(ahead.value, ahead.sent_at, are_leased=True))
 
-        # One that is sent even later leaves out more, and owes a whole walk at once.
         few = min(wanted, max(FEW, self._options.jobs_a_call))
-        claim = self._prepared(few, catalog, monotonic(), later_seconds=WHOLE_WALK_SECONDS)
+        claim = self._prepared(few, catalog, monotonic(), later_seconds=SENT_LATER_SECONDS)
         ahead = self._hearing.arm(self._name, self._fetching(catalog, claim), may_begin, over)
         return None if ahead is None else _Next(claim, ahead)
 
@@ -298,8 +312,13 @@ class Claimer:
         # Where keys or groups are limited, a claim is cut short by jobs that had to give way to others of the same one.
         if len(jobs) == claim.wanted or (jobs and not self.jobs_are_independent):
             self._is_drained = False
-        if self.jobs_are_independent and self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
+        if not self.jobs_are_independent:
+            return
+        left_out = self._front.leaves_out
+        if self._front.seen(claim.frontier, claimed_at, fetched_at, jobs, claim.wanted):
             self._is_drained = False
+        if self._front.leaves_out and not left_out:
+            self._on_left_out()
 
     def _finds_independent(self, catalog: QueueCatalog) -> bool:
         queue = catalog.get(self._name)

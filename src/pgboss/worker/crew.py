@@ -123,6 +123,7 @@ class Crew:
             settler=self._settler,
             heart=self._heart,
             places=self._places[definition.name],
+            on_left_out=self._looking.wake,
             on_error=self._events.error,
             on_overrun=self._warn_overrun,
             watch=self._watched_by,
@@ -289,12 +290,8 @@ class Crew:
 
     def heard(self, name: str | None) -> None:
         """There are new jobs in a queue; or in any, because some may have been missed."""
-        if name is None:
-            for worker in self._workers.values():
-                worker.look()
-        else:
-            for worker in self.named(name):
-                worker.announced()
+        for worker in self._workers.values() if name is None else self.named(name):
+            worker.announced()
 
     def hears(self, hears: bool) -> None:
         """New jobs are announced to us, or no more."""

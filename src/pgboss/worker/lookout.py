@@ -7,6 +7,8 @@ than a poll: when the next job falls due, so that the worker is woken then rathe
 Each worker has an interval of its own. While the queue's new jobs are announced to us, that may be another, longer one
 than without. A look leaves out the workers whose turn has not come; those that are busy claim by themselves once they
 are not, and are asked for again an interval later at the latest.
+
+Where claims begin behind dead rows (``front.py``), it also looks for what they leave out.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from math import inf
 from time import monotonic
 from uuid import UUID
 
+from pgboss.core.frontier import Frontier
 from pgboss.core.names import SchemaName
 from pgboss.drivers.runner import Run
 from pgboss.operations import work as operations
@@ -61,29 +64,44 @@ class Lookout:
         workers = self._workers()
         now = monotonic()
         self._turn_at = {worker.id: self._turn_of(worker, now) for worker in workers}
-        turn = [worker for worker in workers if worker.is_idle and self._turn_at[worker.id] <= now + TOGETHER_SECONDS]
-        if turn:
-            await self._look_for(turn)
+        idle = []
+        for worker in [worker for worker in workers if self._turn_at[worker.id] <= now + TOGETHER_SECONDS]:
+            if frontier := worker.left_out():
+                await self._look_before(frontier, worker)
+            elif worker.is_idle:
+                idle.append(worker)
+        if idle:
+            await self._look_for(idle)
         return self._pause(workers)
 
     def _turn_of(self, worker: QueueWorker, now: float) -> float:
         # A new worker has looked by itself; and no turn is later than an interval from now, which may have got shorter.
-        return min(self._turn_at.get(worker.id, inf), now + self.interval_of(worker))
+        return min(self._turn_at.get(worker.id, inf), now + self.interval_of(worker), worker.look_at)
+
+    async def _look_before(self, frontier: Frontier, worker: QueueWorker) -> None:
+        began = monotonic()
+        seconds = await self._run(operations.next_left_out(self._schema, worker.name, frontier))
+        self._answer(worker, seconds, began)
 
     async def _look_for(self, workers: list[QueueWorker]) -> None:
+        began = monotonic()
         due = await self._run(operations.next_due(self._schema, sorted({worker.name for worker in workers})))
-        read_at = monotonic()
         for worker in workers:
-            seconds = due.get(worker.name, inf)
-            if seconds <= 0:
-                worker.look()
-            interval = self.interval_of(worker)
-            self._turn_at[worker.id] = read_at + (min(seconds, interval) if seconds > 0 else interval)
+            self._answer(worker, due.get(worker.name, inf), began)
+
+    def _answer(self, worker: QueueWorker, seconds: float, began: float) -> None:
+        read_at = monotonic()
+        if seconds <= 0:
+            worker.look()
+        else:
+            worker.looked(began)
+        interval = self.interval_of(worker)
+        self._turn_at[worker.id] = read_at + (min(seconds, interval) if seconds > 0 else interval)
 
     def _pause(self, workers: Collection[QueueWorker]) -> float:
         now = monotonic()
         pauses = (
-            self._turn_at.get(worker.id, now) - now if worker.is_idle else self.interval_of(worker)
+            self._turn_of(worker, now) - now if worker.is_idle else min(self.interval_of(worker), worker.look_at - now)
             for worker in workers
         )
         return max(SHORTEST_LOOK_SECONDS, min(pauses, default=self._interval_seconds))

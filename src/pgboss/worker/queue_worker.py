@@ -15,11 +15,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
 from pgboss.core.events import ErrorEvent
+from pgboss.core.frontier import Frontier
 from pgboss.core.job import Job
 from pgboss.core.queue import QueueCatalog
 from pgboss.core.wip import WipData
@@ -74,11 +76,14 @@ class QueueWorker:
         settler: Settler,
         heart: Heart,
         places: GroupPlaces,
+        on_left_out: Callable[[], object],
         on_error: Callable[[ErrorEvent], None],
         on_overrun: Callable[[str, list[UUID], int], None],
         watch: Watch,
     ) -> None:
         """``places`` are those of the queue's groups in this process; ``on_error`` hears of every failed claim.
+
+        ``on_left_out`` hears when claims begin to leave out what somebody has to look for soon.
 
         ``on_overrun`` hears of handlers that go on beyond their time: the queue, the jobs, and the seconds they had.
         """
@@ -114,6 +119,7 @@ class QueueWorker:
             room=self._room,
             on_claimed=self._take_on,
             on_failed=self._report,
+            on_left_out=on_left_out,
             run=run_claims,
             lock=None if self._express is None else self._express.claim,
             hearing=hearing,
@@ -188,6 +194,19 @@ class QueueWorker:
     def look(self) -> None:
         """Claim now, from the front: there may be due jobs, new or old."""
         self._claimer.look()
+
+    @property
+    def look_at(self) -> float:
+        """When to look for what its claims may have left out, by the monotonic clock; never, while that is nothing."""
+        return inf if self._stopping else self._claimer.look_at
+
+    def left_out(self) -> Frontier | None:
+        """What its claims may have left out lies before this; ``None``: they have left out nothing."""
+        return self._claimer.left_out()
+
+    def looked(self, began: float) -> None:
+        """Somebody has looked for due jobs and found none."""
+        self._claimer.looked(began)
 
     def announced(self) -> None:
         """Claim now: new jobs are there."""

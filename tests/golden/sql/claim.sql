@@ -97,3 +97,14 @@ SELECT $1::text AS name, LEAST(
 ) AS start_after
        ) due
  WHERE due.start_after IS NOT NULL
+
+-- next_left_out
+SELECT extract(epoch FROM LEAST(
+           (SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.start_after > "pgboss".job_now() AND j.state = 'created'),
+           (SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.start_after > "pgboss".job_now() AND j.state = 'retry'),
+           (SELECT j.start_after
+              FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.state < 'active' AND j.start_after <= "pgboss".job_now()
+               AND j.created_on < (SELECT LEAST($2::timestamptz, "pgboss".job_now() - $3::float8 * interval '1 second'))
+             ORDER BY j.priority DESC, j.created_on
+             LIMIT 1)
+       ) - "pgboss".job_now())::float8 AS seconds

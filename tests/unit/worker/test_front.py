@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pgboss.worker.front import LATE_SECONDS, WHOLE_WALK_SECONDS, Front
+from pgboss.worker.front import LATE_SECONDS, LEFT_OUT_SECONDS, PROBE_SECONDS, WHOLE_WALK_SECONDS, Front
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def jobs(number: int, *, priority: int = 0, later: float = 0) -> list[Any]:
     return [SimpleNamespace(priority=priority, created_on=CREATED + timedelta(seconds=later))] * number
+
+
+def left_out(front: Front, now: float) -> float:
+    """How old at least a job is by then that claims may have left out."""
+    frontier = front.left_out(now)
+    assert frontier is not None
+    assert (frontier.priority, frontier.since) == (3, None)
+    return frontier.seconds
 
 
 @pytest.fixture
@@ -39,7 +48,15 @@ def test_where_whole_walks_are_fast_there_is_nothing_else() -> None:
     for now in (0.0, 0.1, 1.0):
         front.seen(front.begin(now), now, now + 0.001, jobs(1), 10)
     assert front.begin(1.1) is None
-    assert front.seconds_left(1.1) is None
+    assert not front.leaves_out
+
+
+def test_nothing_is_concluded_before_there_is_something_to_compare_with() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.03, jobs(1), 10)
+    front.forget(0.05)
+    front.seen(front.begin(0.1), 0.1, 0.13, jobs(1), 10)
+    assert front.begin(0.2) is not None
 
 
 def test_jobs_are_no_reason_to_call_a_walk_slow() -> None:
@@ -50,26 +67,84 @@ def test_jobs_are_no_reason_to_call_a_walk_slow() -> None:
     assert front.begin(1.1) is None
 
 
-def test_a_slow_front_is_left_out_for_a_while(slow: Front) -> None:
+def test_a_slow_front_is_left_out_and_seldom_walked(slow: Front) -> None:
     frontier = slow.begin(10.2)
     assert frontier is not None
     assert (frontier.priority, frontier.since) == (3, None)
     assert frontier.seconds == pytest.approx(0.2 + LATE_SECONDS)
-    assert slow.begin(10.0 + WHOLE_WALK_SECONDS) is None
+    assert slow.begin(PROBE_SECONDS - 0.1) is not None
+    assert slow.begin(PROBE_SECONDS) is None
 
 
-def test_a_whole_walk_is_owed_once_something_was_left_out(slow: Front) -> None:
-    assert slow.seconds_left(10.1) is None
+def test_a_front_that_is_hardly_slower_is_walked_often() -> None:
+    front = Front()
+    front.seen(None, 0.0, 0.003, [], 10)
+    front.seen(front.begin(0.1), 0.1, 0.101, [], 10)
+    front.seen(front.begin(1.0), 1.0, 1.003, [], 10)
+    assert front.begin(1.1) is not None
+    assert front.begin(1.0 + WHOLE_WALK_SECONDS) is None
+
+
+def test_what_was_left_out_is_known_until_somebody_has_looked(slow: Front) -> None:
+    slow.looked(10.1)
+    assert slow.left_out(10.1) is None
+    for began in (10.2, 10.4):
+        slow.seen(slow.begin(began), began, began + 0.001, [], 10)
+    assert left_out(slow, 10.5) == pytest.approx(0.4 + LATE_SECONDS)
+    slow.looked(10.3)
+    assert slow.left_out(10.5) is not None
+    slow.looked(10.45)
+    assert slow.left_out(10.5) is None
+    frontier = slow.begin(10.6)
+    assert frontier is not None
+    assert frontier.seconds == pytest.approx(0.15 + LATE_SECONDS)
+
+
+def test_it_is_looked_for_in_time(slow: Front) -> None:
+    assert slow.look_at == inf
+    slow.seen(slow.begin(10.4), 10.4, 10.401, [], 10)
+    assert slow.look_at == 10.0 + LEFT_OUT_SECONDS
+    slow.looked(10.6)
+    assert slow.look_at == inf
+
+
+def test_a_claim_that_was_sent_later_has_left_out_more(slow: Front) -> None:
+    frontier = slow.begin(10.2)
+    assert frontier is not None
+    slow.seen(frontier, 13.0, 13.001, [], 10)
+    assert left_out(slow, 13.5) == pytest.approx(0.5 + frontier.seconds)
+
+
+def test_a_whole_walk_leaves_out_nothing(slow: Front) -> None:
     slow.seen(slow.begin(10.2), 10.2, 10.201, [], 10)
-    assert slow.seconds_left(10.2) == pytest.approx(WHOLE_WALK_SECONDS - 0.2)
-    assert slow.seconds_left(12.0) == 0
     slow.seen(None, 12.0, 12.05, [], 10)
-    assert slow.seconds_left(12.1) is None
+    assert slow.left_out(12.1) is None
 
 
 def test_what_turns_up_at_the_front_is_looked_for_at_once(slow: Front) -> None:
-    slow.forget()
-    assert slow.begin(10.1) is None
+    slow.seen(slow.begin(10.2), 10.2, 10.201, [], 10)
+    slow.forget(10.3)
+    assert slow.begin(10.4) is None
+    assert not slow.leaves_out
+
+
+def test_what_turns_up_during_a_whole_walk_is_looked_for_by_another(slow: Front) -> None:
+    slow.forget(20.1)
+    slow.seen(None, 20.0, 20.2, [], 10)
+    assert slow.begin(20.3) is None
+    slow.seen(None, 20.3, 20.4, [], 10)
+    assert slow.begin(20.5) is not None
+
+
+def test_a_full_claim_says_where_the_next_one_begins_and_one_that_is_not_that_there_are_no_more(slow: Front) -> None:
+    slow.seen(slow.begin(10.2), 10.2, 10.201, jobs(10, priority=3), 10)
+    frontier = slow.begin(10.3)
+    assert frontier is not None
+    assert frontier.since == CREATED
+    slow.seen(frontier, 10.3, 10.301, jobs(2, priority=3), 10)
+    frontier = slow.begin(10.4)
+    assert frontier is not None
+    assert frontier.since is None
 
 
 def test_a_backlog_begins_at_its_oldest_job_and_moves_on() -> None:
