@@ -45,7 +45,7 @@ class Sizes:
     @classmethod
     def full(cls) -> Sizes:
         """The long forms of W6 and W8."""
-        return cls(held_seconds=600, long_backlogs=(1_000_000, 5_000_000), cap_seconds=8)
+        return cls(held_seconds=600, beside_jobs=100_000, long_backlogs=(1_000_000, 5_000_000), cap_seconds=8)
 
     @classmethod
     def tiny(cls) -> Sizes:
