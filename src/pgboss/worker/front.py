@@ -31,8 +31,9 @@ SECONDS_A_JOB = 0.000_04
 """What claiming a job takes, roughly: it is not the walk's time."""
 SLOWER, SLOWER_SECONDS = 1.25, 0.000_1
 """Whole walks are slow that take so many times as long as partial ones, and so much longer."""
-MUCH_SLOWER = 4.0
-"""Beyond this there is no more to be known, and no claim has to wait for another one."""
+MUCH_SLOWER, MUCH_SLOWER_SECONDS = 4.0, 0.002
+"""Beyond this one walk tells enough, and no claim has to wait for another one."""
+ENOUGH_WALKS = 10
 WHOLE_WEIGHT, PARTIAL_WEIGHT, FASTER_WEIGHT = 0.1, 0.5, 0.1
 """What a walk counts against those before it. On a machine that has slept each takes as long as it likes, so that no
 single one tells; a whole walk that is faster than partial ones says that these have become faster, too."""
@@ -55,6 +56,7 @@ class Front:
         self._has_more = False
         self._is_slow = True
         self._whole_seconds = self._partial_seconds = inf
+        self._whole_walks = 0
         self._probe_at = -inf
 
     def begin(self, now: float, *, later_seconds: float = 0.0) -> Frontier | None:
@@ -122,16 +124,20 @@ class Front:
         if now >= self._probe_at:
             # The next claim is a partial one, to compare with.
             self._whole_seconds = self._partial_seconds = inf
+            self._whole_walks = 0
             self._is_slow, self._probe_at = True, now + PROBE_SECONDS
             return
-        self._whole_seconds = _mixed(self._whole_seconds, seconds, WHOLE_WEIGHT)
         if self._partial_seconds == inf:
             return
+        self._whole_walks += 1
+        self._whole_seconds = _mixed(self._whole_seconds, seconds, max(WHOLE_WEIGHT, 1 / self._whole_walks))
         if seconds < self._partial_seconds:
             self._partial_seconds = _mixed(self._partial_seconds, seconds, FASTER_WEIGHT)
-        self._is_slow = self._whole_seconds > SLOWER * self._partial_seconds + SLOWER_SECONDS
-        if self._is_slow and self._whole_seconds > MUCH_SLOWER * self._partial_seconds:
-            self._walk_at = self._probe_at
+        if self._whole_seconds > MUCH_SLOWER * self._partial_seconds + MUCH_SLOWER_SECONDS:
+            self._is_slow, self._walk_at = True, self._probe_at
+        else:
+            is_slower = self._whole_seconds > SLOWER * self._partial_seconds + SLOWER_SECONDS
+            self._is_slow = is_slower and self._whole_walks >= ENOUGH_WALKS
 
 
 def _mixed(mean: float, seconds: float, weight: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pgboss.worker.front import LATE_SECONDS, LEFT_OUT_SECONDS, PROBE_SECONDS, WHOLE_WALK_SECONDS, Front
+from pgboss.worker.front import ENOUGH_WALKS, LATE_SECONDS, LEFT_OUT_SECONDS, PROBE_SECONDS, WHOLE_WALK_SECONDS, Front
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -76,13 +76,15 @@ def test_a_slow_front_is_left_out_and_seldom_walked(slow: Front) -> None:
     assert slow.begin(PROBE_SECONDS) is None
 
 
-def test_a_front_that_is_hardly_slower_is_walked_often() -> None:
+def test_a_front_that_is_hardly_slower_is_found_out_by_several_walks_and_walked_often() -> None:
     front = Front()
     front.seen(None, 0.0, 0.003, [], 10)
     front.seen(front.begin(0.1), 0.1, 0.101, [], 10)
-    front.seen(front.begin(1.0), 1.0, 1.003, [], 10)
-    assert front.begin(1.1) is not None
-    assert front.begin(1.0 + WHOLE_WALK_SECONDS) is None
+    for turn in range(1, 1 + ENOUGH_WALKS):
+        assert front.begin(turn) is None
+        front.seen(None, turn, turn + 0.003, [], 10)
+    assert front.begin(ENOUGH_WALKS + 0.1) is not None
+    assert front.begin(ENOUGH_WALKS + WHOLE_WALK_SECONDS) is None
 
 
 def test_what_was_left_out_is_known_until_somebody_has_looked(slow: Front) -> None:
