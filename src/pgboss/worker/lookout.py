@@ -64,8 +64,9 @@ class Lookout:
         workers = self._workers()
         now = monotonic()
         self._turn_at = {worker.id: self._turn_of(worker, now) for worker in workers}
+        turn = [worker for worker in workers if self._turn_at[worker.id] <= now + TOGETHER_SECONDS]
         idle = []
-        for worker in [worker for worker in workers if self._turn_at[worker.id] <= now + TOGETHER_SECONDS]:
+        for worker in turn:
             if frontier := worker.left_out():
                 await self._look_before(frontier, worker)
             elif worker.is_idle:

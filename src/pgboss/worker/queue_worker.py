@@ -202,7 +202,7 @@ class QueueWorker:
 
     def left_out(self) -> Frontier | None:
         """What its claims may have left out lies before this; ``None``: they have left out nothing."""
-        return self._claimer.left_out()
+        return None if self._stopping else self._claimer.left_out()
 
     def looked(self, began: float) -> None:
         """Somebody has looked for due jobs and found none."""

@@ -78,7 +78,11 @@ class Listener:
         """Whether it listens, takes operations, and none is under way."""
         is_doomed = self._hanging_up is not None
         takes_any = self._is_listening and self._on_unanswered is not None and not is_doomed
-        return takes_any and self._running is None and self._sent is None
+        return takes_any and not self._is_in_use
+
+    @property
+    def _is_in_use(self) -> bool:
+        return self._running is not None or self._sent is not None
 
     def arm(
         self,
@@ -131,7 +135,7 @@ class Listener:
 
     def cut(self) -> None:
         """Break the connection if an operation is under way."""
-        if self._connection is not None and (self._running is not None or self._sent is not None):
+        if self._connection is not None and self._is_in_use:
             cut(self._connection)
 
     async def run(self, operation: Operation[T], *, within_seconds: float | None = ANSWER_SECONDS) -> T:
@@ -177,9 +181,8 @@ class Listener:
             DatabaseUnavailableError: it is lost.
         """
         while True:
-            is_in_use = self._running is not None or self._sent is not None
             left = self._active_at + PROBE_SECONDS - monotonic()
-            if left <= 0 and not is_in_use:
+            if left <= 0 and not self._is_in_use:
                 self._active_at = monotonic()
                 return
             left = max(left, SOON_SECONDS)
