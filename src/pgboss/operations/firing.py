@@ -136,14 +136,5 @@ def _send(schema: SchemaName, data: dict[str, Any]) -> Steps[UUID | None]:
     options = send_options_of(data.get("options"))
     payload = incoming(data.get("data"), options, past_is_now=True)
     # Guarded, because what fails must not take the whole batch with it.
-    row = yield from create(
-        schema,
-        check_queue_name(name),
-        [payload],
-        ANY_SIZE,
-        return_ids=True,
-        next_slot=options.singleton_next_slot is True,
-        guarded=True,
-    )
-    ids = row["ids"]
-    return ids[0] if ids else None
+    next_slot = options.singleton_next_slot is True
+    return (yield from create(schema, check_queue_name(name), payload, ANY_SIZE, next_slot=next_slot))

@@ -64,17 +64,8 @@ def send(schema: SchemaName, name: str, data: JSON, options: SendOptions, max_pa
     check_queue_name(name)
     next_slot = options.singleton_next_slot is True
     payload = incoming(data, options, past_is_now=True)
-    row = yield from create(
-        schema,
-        name,
-        [payload],
-        max_payload_bytes,
-        return_ids=True,
-        next_slot=next_slot,
-        guarded=needs_guard(options),
-    )
-    ids = row["ids"]
-    return ids[0] if ids else None
+    guarded = needs_guard(options)
+    return (yield from create(schema, name, payload, max_payload_bytes, next_slot=next_slot, guarded=guarded))
 
 
 def insert(
@@ -127,8 +118,11 @@ def insert_counted(
             return Inserted(len(ids), [UUID(id) for id in ids] if return_ids else None)
     payloads = [incoming(job.data, job.options, past_is_now=False) for job in new]
     guarded = any(map(needs_guard, each))
-    row = yield from create(schema, name, payloads, max_payload_bytes, return_ids=return_ids, guarded=guarded)
-    return Inserted(row["created"], list(row["ids"] or []) if return_ids else None)
+    if len(payloads) == 1:
+        id = yield from create(schema, name, payloads[0], max_payload_bytes, guarded=guarded)
+        created = [] if id is None else [id]
+        return Inserted(len(created), created if return_ids else None)
+    return (yield from _create_many(schema, name, payloads, max_payload_bytes, return_ids=return_ids, guarded=guarded))
 
 
 def _copied(
@@ -170,54 +164,82 @@ def incoming(data: JSON, options: SendOptions | UpdateOptions, *, past_is_now: b
 def create(
     schema: SchemaName,
     name: str,
+    payload: dict[str, JSON],
+    max_payload_bytes: int,
+    *,
+    next_slot: bool = False,
+    guarded: bool = True,
+) -> Steps[UUID | None]:
+    """Create a job from a row made by :func:`incoming`; ``None`` when it would break a unique index.
+
+    An error leaves the caller's transaction as usable as it was, if it is ``guarded``; without that, start times must
+    be readable beyond doubt (see :func:`needs_guard`).
+
+    Raises:
+        ValidationError: a start time cannot be read, or the job lacks the key that its queue's policy demands.
+        PayloadError: the job's data is too large.
+        QueueNotFoundError: the queue, or a dead letter queue, does not exist.
+    """
+    [payload] = prepared([payload])
+    job_json = _job_json(payload)
+    _refuse_if_large(job_json, [payload], max_payload_bytes)
+    query = sql.insert_one(schema, name, job_json, given=payload.keys(), next_slot=next_slot)
+    row = yield from creating(query, name, guarded=guarded)
+    if row["keyless"]:
+        raise key_needed(name)
+    id: UUID | None = row["id"]
+    if id is not None:
+        report(name, [payload], [id])
+    return id
+
+
+def _job_json(payload: dict[str, JSON]) -> str | None:
+    if payload.keys() != sql.ONLY_DATA:
+        return dumps(payload)
+    data = payload["data"]
+    return None if data is None else dumps(data)
+
+
+def _create_many(
+    schema: SchemaName,
+    name: str,
     payloads: Sequence[dict[str, JSON]],
     max_payload_bytes: int,
     *,
     return_ids: bool,
-    next_slot: bool = False,
-    guarded: bool = True,
-) -> Steps[dict[str, Any]]:
-    """Create jobs from rows made by :func:`incoming`; returns how many, as ``created``, and their ``ids``.
-
-    Whatever breaks a unique index is left out. An error leaves the caller's transaction as usable as it was, if it is
-    ``guarded``; without that, start times must be readable beyond doubt (see :func:`needs_guard`).
-
-    Raises:
-        ValidationError: a start time cannot be read, or a job lacks the key that its queue's policy demands.
-        PayloadError: a job's data is too large.
-        QueueNotFoundError: the queue, or a dead letter queue, does not exist.
-    """
+    guarded: bool,
+) -> Steps[Inserted]:
+    """Create jobs as :func:`create`; whatever breaks a unique index is left out."""
     payloads = prepared(payloads)
-    around = creation.get()
-    return_ids = return_ids or around.on_created is not None
     jobs_json = dumps(payloads)
-    if len(jobs_json) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
-        for payload in payloads:
-            refuse_large(payload["data"], max_payload_bytes)
-    query = sql.insert(
-        schema,
-        name,
-        jobs_json,
-        given=frozenset[str]().union(*payloads),
-        return_ids=return_ids,
-        next_slot=next_slot,
-        is_repeated=len(payloads) == 1,
-    )
+    _refuse_if_large(jobs_json, payloads, max_payload_bytes)
+    given = frozenset[str]().union(*payloads)
+    wants_ids = return_ids or creation.get().on_created is not None
+    query = sql.insert(schema, name, jobs_json, given=given, return_ids=wants_ids)
     row = yield from creating(query, name, guarded=guarded)
     if row["keyless"]:
         raise key_needed(name)
     report(name, payloads, row["ids"])
-    return row
+    return Inserted(row["created"], list(row["ids"] or []) if return_ids else None)
+
+
+def _refuse_if_large(text: str | None, payloads: Sequence[dict[str, JSON]], max_payload_bytes: int) -> None:
+    # What is short as a whole need not be encoded to be measured.
+    if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
+        for payload in payloads:
+            refuse_large(payload["data"], max_payload_bytes)
 
 
 def creating(query: Query, name: str, *, guarded: bool) -> Steps[dict[str, Any]]:
     """Run a statement that reads start times and dead letter queues, and turn what it finds wrong into our errors."""
+    statement = replace(query, guarded=True) if guarded else query
     try:
-        rows = yield from through_changes(lambda: _just(replace(query, guarded=guarded)))
+        rows = yield from through_changes(lambda: _just(statement))
     except DatabaseError as error:
         raise _explained(error, name) from error
-    row = rows.first() or {}
-    if not row["queues"]:
+    row = rows.first()
+    # A statement about one job finds nothing to speak of where there is no queue.
+    if row is None or not row.get("queues", 1):
         raise queue_not_found(name)
     if row["lost"]:
         raise _dead_letter_not_found(row["lost"][0])

@@ -83,9 +83,9 @@ def upsert(
     row = incoming(None if data is UNSET else data, options, past_is_now=False)
     # Index 13 allows one job a key that an upsert created and nobody claimed: of two upserts at once, one must wait.
     row["upsert_by_key"] = options.singleton_key is not UNSET or None
-    created = yield from create(schema, name, [row], max_payload_bytes, return_ids=True, guarded=needs_guard(options))
-    if created["ids"]:
-        return Upserted(tuple(created["ids"]), updated=0, inserted=1)
+    created = yield from create(schema, name, row, max_payload_bytes, guarded=needs_guard(options))
+    if created is not None:
+        return Upserted((created,), updated=0, inserted=1)
     # Somebody else was first with the same job: it can be seen by now, and is changed.
     changed = yield from _change(schema, name, data_json, options, for_upsert=True)
     return Upserted(changed, updated=len(changed), inserted=0)

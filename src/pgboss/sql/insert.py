@@ -1,4 +1,4 @@
-"""The statement that creates jobs: one round trip for one job or fifty thousand."""
+"""The statements that create jobs: one round trip for one job or fifty thousand."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "pending_dependencies": "int",
     "trace_context": "jsonb",
 }
+ONLY_DATA: Final = frozenset({"data"})
 # What a job leaves to its queue's row, which has a column of the same name.
 FROM_QUEUE: Final = (
     "retry_limit",
@@ -70,16 +71,21 @@ _NEXT_SLOT_STARTS = """
 """
 
 
-def insert(
-    schema: SchemaName,
-    name: str,
-    jobs_json: str,
-    *,
-    given: Collection[str],
-    return_ids: bool,
-    next_slot: bool = False,
-    is_repeated: bool = False,
+def insert_one(
+    schema: SchemaName, name: str, job_json: str | None, *, given: Collection[str], next_slot: bool = False
 ) -> Query:
+    """Create one job, as :func:`insert` creates many; without ``given`` options the JSON is the data alone.
+
+    With ``next_slot`` it is tried again, where it was dropped, in the slot after this one.
+
+    Returns no row when the queue is missing; else one: ``lost`` and ``keyless`` as there, and ``id``, which is NULL
+    when nothing was created.
+    """
+    text = _one_text(schema, schema.lacking, frozenset(given), next_slot)
+    return Query(text, (name, job_json, schema.channel), is_repeated=True)
+
+
+def insert(schema: SchemaName, name: str, jobs_json: str, *, given: Collection[str], return_ids: bool) -> Query:
     """Create jobs from a JSON list of objects, filling absent options from the queue's row.
 
     Whatever would break a unique index (the id, a policy, a throttle slot) is dropped without an error. Listeners
@@ -88,23 +94,57 @@ def insert(
     The statement speaks only of the columns that are ``given``, of :data:`COLUMNS`, by any of the jobs: what nobody
     gives would cost planning, and reading for every job.
 
-    With ``next_slot`` the list holds one job, and if that is dropped, it is tried again in the slot after this one.
-
     Returns one row: ``queues`` (0 when the queue is missing), ``lost`` (dead letter queues that were named and do not
     exist), ``keyless`` (whether a job lacks the key that its queue demands); in any of these cases nothing was
     created; ``created`` (a count), ``ids``.
     """
-    text = _text(schema, schema.lacking, frozenset(given), return_ids, next_slot)
-    return Query(text, (name, jobs_json, schema.channel), is_repeated=is_repeated)
+    text = _text(schema, schema.lacking, frozenset(given), return_ids)
+    return Query(text, (name, jobs_json, schema.channel))
 
 
 # Making the text takes a tenth of a send's time. Versions of one schema are equal, and lack different things.
 @lru_cache
-def _text(
-    schema: SchemaName, _lacking: frozenset[str], given: frozenset[str], return_ids: bool, next_slot: bool
-) -> str:
+def _one_text(schema: SchemaName, _lacking: frozenset[str], given: frozenset[str], next_slot: bool) -> str:
+    one = insertion(schema, given, unless=_unless(given))
+    created = _with_next_slot(schema, one, given) if next_slot else f"created AS ({one})"
+    # Counting and listing what there is one of would be a tenth of the statement.
+    return f"""
+        WITH {_what_comes_in(schema, given, is_one=True)}, {created}
+        SELECT {_lost(given)} AS lost,
+               EXISTS (SELECT FROM keyless) AS keyless,
+               c.id,
+               CASE WHEN q.notify AND c.start_after <= {schema.now}
+                    THEN pg_notify($3::text, q.name)::text
+               END AS notified
+          FROM queue q LEFT JOIN created c ON true
+        """
+
+
+@lru_cache
+def _text(schema: SchemaName, _lacking: frozenset[str], given: frozenset[str], return_ids: bool) -> str:
+    many = insertion(schema, given, unless=_unless(given))
+    # Where nothing but the INSERT reads what comes in, PostgreSQL does not keep it in between.
+    return f"""
+        WITH {_what_comes_in(schema, given)}, created AS ({many}), notified AS (
+            SELECT pg_notify($3::text, q.name)
+              FROM queue q
+             WHERE q.notify AND EXISTS (SELECT FROM created WHERE start_after <= {schema.now})
+        )
+        SELECT (SELECT count(*) FROM queue)::int AS queues,
+               {_lost(given)} AS lost,
+               EXISTS (SELECT FROM keyless) AS keyless,
+               (SELECT count(*) FROM created)::int AS created,
+               {"(SELECT array_agg(id) FROM created)" if return_ids else "NULL::uuid[]"} AS ids,
+               (SELECT count(*) FROM notified)::int AS notified
+        """
+
+
+def _what_comes_in(schema: SchemaName, given: frozenset[str], *, is_one: bool = False) -> str:
+    """The queue, the jobs, and what stands in their way, as the beginning of a WITH."""
     now, queue = schema.now, schema.table("queue")
-    inserted = insertion(schema, given, unless=("lost", "keyless") if "dead_letter" in given else ("keyless",))
+    source = f"json_to_record{'' if is_one else 'set'}($2::json) AS i({recordset(given)})"
+    if is_one and given == ONLY_DATA:
+        source = "(SELECT $2::jsonb AS data) AS i"
     lost = f"""
         ), lost AS MATERIALIZED (
             SELECT DISTINCT i.dead_letter
@@ -112,29 +152,25 @@ def _text(
              WHERE i.dead_letter IS NOT NULL
                AND NOT EXISTS (SELECT FROM {queue} d WHERE d.name = i.dead_letter)"""
     keyless = "AND EXISTS (SELECT FROM incoming i WHERE COALESCE(i.singleton_key, '') = '')"
-    # Where nothing but the INSERT reads what comes in, PostgreSQL does not keep it in between.
-    return f"""
-        WITH queue AS MATERIALIZED (
+    return f"""queue AS MATERIALIZED (
             SELECT name, policy, notify, retention_seconds, {", ".join(FROM_QUEUE)}
               FROM {queue}
              WHERE name = $1::text
         ), incoming AS (
             SELECT {incoming(given, now)}
-              FROM json_to_recordset($2::json) AS i({recordset(given)}){lost if "dead_letter" in given else ""}
+              FROM {source}{lost if "dead_letter" in given else ""}
         ), keyless AS MATERIALIZED (
             SELECT FROM queue q WHERE q.policy = 'key_strict_fifo' {keyless if "singleton_key" in given else ""}
-        ), {_with_next_slot(schema, inserted, given) if next_slot else f"created AS ({inserted})"}, notified AS (
-            SELECT pg_notify($3::text, q.name)
-              FROM queue q
-             WHERE q.notify AND EXISTS (SELECT FROM created WHERE start_after <= {now})
-        )
-        SELECT (SELECT count(*) FROM queue)::int AS queues,
-               {"(SELECT array_agg(dead_letter) FROM lost)" if "dead_letter" in given else "NULL::text[]"} AS lost,
-               EXISTS (SELECT FROM keyless) AS keyless,
-               (SELECT count(*) FROM created)::int AS created,
-               {"(SELECT array_agg(id) FROM created)" if return_ids else "NULL::uuid[]"} AS ids,
-               (SELECT count(*) FROM notified)::int AS notified
-        """
+        )"""
+
+
+def _lost(given: Collection[str]) -> str:
+    return "(SELECT array_agg(dead_letter) FROM lost)" if "dead_letter" in given else "NULL::text[]"
+
+
+def _unless(given: Collection[str], *others: str) -> tuple[str, ...]:
+    """What keeps jobs from being created, if there is any of it."""
+    return ("lost", "keyless", *others) if "dead_letter" in given else ("keyless", *others)
 
 
 def recordset(given: Collection[str]) -> str:
@@ -220,7 +256,7 @@ def _with_next_slot(schema: SchemaName, first_try: str, given: Collection[str]) 
     second_try = insertion(
         schema,
         given,
-        unless=("lost", "keyless", "this_slot") if "dead_letter" in given else ("keyless", "this_slot"),
+        unless=_unless(given, "this_slot"),
         starts=_NEXT_SLOT_STARTS.format(now=schema.now),
         offset="i.singleton_seconds",
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
@@ -14,17 +13,26 @@ from pgboss.errors import DatabaseError
 __all__ = ["translated"]
 
 
-@contextmanager
-def translated(where: str = "") -> Iterator[None]:
-    """Raise what psycopg raises as ours; ``where`` is the place that was to be reached."""
-    try:
-        yield
-    except (PoolTimeout, TooManyRequests) as error:
-        raise pool_exhausted(where, str(error), advice="raise PGBOSS_POOL_SIZE") from error
-    except PoolClosed as error:
-        raise not_started() from error
-    except psycopg.Error as error:
-        raise _ours(error, where) from error
+class translated:  # noqa: N801  it reads like a function
+    """Raise what psycopg raises in the block as ours; ``where`` is the place that was to be reached."""
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str = "") -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, PoolTimeout | TooManyRequests):
+            raise pool_exhausted(self._where, str(error), advice="raise PGBOSS_POOL_SIZE") from error
+        if isinstance(error, PoolClosed):
+            raise not_started() from error
+        if isinstance(error, psycopg.Error):
+            raise _ours(error, self._where) from error
 
 
 def _ours(error: psycopg.Error, where: str) -> DatabaseError:

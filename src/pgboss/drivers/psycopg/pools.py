@@ -128,12 +128,15 @@ class AsyncDatabase:
         """Run an operation on a connection of the pool, or on the caller's, in the caller's transaction."""
         if connection is not None:
             return await arun(await adopt_async(connection), operation)
+        own = await self._check_out()
         try:
-            async with self._checked_out() as own, AnsweredWithin(own, within_seconds, self.place):
+            async with AnsweredWithin(own, within_seconds, self.place):
                 return await arun(AsyncPsycopgSession(own, self._kept), operation)
         except NoAnswerError:
             await self._drain()
             raise
+        finally:
+            await self._put_back(own)
 
     def heed(self, pooler: Pooler) -> None:
         """What is known of a pooler in between, which decides whether statements are prepared by name."""
