@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 from pydantic import ValidationError as InvalidSettings
@@ -10,7 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pgboss.errors import ConfigurationError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Loop", "Settings", "load_settings"]
+
+Loop: TypeAlias = Literal["auto", "asyncio", "uvloop"]
 
 
 class Settings(BaseSettings):
@@ -24,6 +26,8 @@ class Settings(BaseSettings):
         pgboss_pool_size: ``PGBOSS_POOL_SIZE``, the most connections of the pool.
         pgboss_pooler: ``PGBOSS_POOLER``, whether a pooler is between us and the server that works in ``transaction``
             mode; one in ``session`` mode is as good as none. ``auto`` finds out.
+        pgboss_loop: ``PGBOSS_LOOP``, the event loop of worker processes: ``asyncio``, ``uvloop``, or ``auto``, which
+            is uvloop where that is installed.
         pgboss_max_payload_bytes: ``PGBOSS_MAX_PAYLOAD_BYTES``, the largest payload we agree to send, as JSON text.
         pgboss_data_dir: ``PGBOSS_DATA_DIR``, where embedded servers keep their data; empty means a folder of this
             user's.
@@ -46,6 +50,7 @@ class Settings(BaseSettings):
     pgboss_concurrency: int = Field(default=5, ge=1, le=10_000)
     pgboss_pool_size: int = Field(default=10, ge=1, le=1_000)
     pgboss_pooler: Literal["auto", "session", "transaction"] = "auto"
+    pgboss_loop: Loop = "auto"
     pgboss_max_payload_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     pgboss_data_dir: str = ""
     pgboss_postgres_bin: str = ""

@@ -282,4 +282,4 @@ async def test_a_connection_that_is_lost_is_told_of(listener: Listener, database
         await listener.silence()
     assert not listener.is_free
     # libpq has closed the socket. The loop must not take the next one of that number for it.
-    assert descriptor not in asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
+    assert not asyncio.get_running_loop().remove_reader(descriptor)

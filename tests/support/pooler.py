@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ class PgBouncer:
         self._folder = Path(tempfile.mkdtemp(prefix="pgboss-pooler-"))
         self._account = choose_account(None, self._folder / "no data yet")
         self._settings = {"pool_mode": "transaction", "default_pool_size": 2} | settings
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -57,8 +58,9 @@ class PgBouncer:
     async def start(self) -> None:
         """Start, or start again on the same port."""
         self._folder.chmod(0o755)
-        self._process = await asyncio.create_subprocess_exec(
-            PGBOUNCER or "", str(self._configure()), stderr=asyncio.subprocess.DEVNULL, **self._account.drop_options()
+        # Not asyncio's: uvloop cannot start a program as somebody else.
+        self._process = subprocess.Popen(  # noqa: ASYNC220
+            [PGBOUNCER or "", str(self._configure())], stderr=subprocess.DEVNULL, **self._account.drop_options()
         )
         await eventually(self._answers, within=10)
 
@@ -67,7 +69,7 @@ class PgBouncer:
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
 
     def _configure(self) -> Path:
         file = self._folder / "pgbouncer.ini"

@@ -307,12 +307,12 @@ async def test_a_claim_that_has_begun_does_not_stand_for_one_that_somebody_asked
     worker = await arm(boss, database_url)
     sql(database_url, "INSERT INTO pgboss.job (name, start_after) VALUES ('jobs', now() + interval '1 hour')")
     make_claims_slow(database_url)
-    notify(database_url)
-    assert armed(boss)
     listener, loop = listener_of(boss), asyncio.get_running_loop()
     assert listener is not None
-    assert listener._descriptor is not None
-    select([listener._descriptor], [], [], 5)
+    descriptor = await eventually(lambda: listener._descriptor)
+    notify(database_url)
+    assert armed(boss)
+    select([descriptor], [], [], 5)
     # The loop reads the notification in its next round, after this, and the worker wakes up in the one after that.
     loop.call_soon(loop.call_soon, boss.notify_worker, worker)
     await eventually(lambda: is_claiming_slowly(database_url))

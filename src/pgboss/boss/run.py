@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import closing
 from typing import Any
 
 from pgboss.boss.boss import STOP_TIMEOUT_SECONDS, PgBoss
@@ -16,6 +17,7 @@ from pgboss.core.checks import check_integer
 from pgboss.errors import ConfigurationError
 from pgboss.jobs import Jobs, collect
 from pgboss.runtime.addresses import Address, NotImportable, address_of_value
+from pgboss.settings import Loop, load_settings
 
 __all__ = ["run_processes", "run_to_the_end", "run_worker"]
 
@@ -94,10 +96,29 @@ def run_processes(
 
 
 def run_to_the_end(main: Coroutine[Any, Any, None]) -> None:
-    """Run the main coroutine of a worker process, and end the process when a handler would not let it end."""
-    with asyncio.Runner() as runner:
+    """Run the main coroutine of a worker process, and end the process when a handler would not let it end.
+
+    Raises:
+        ConfigurationError: ``PGBOSS_LOOP`` wants an event loop that is not installed.
+    """
+    with closing(main), asyncio.Runner(loop_factory=_loop_factory(load_settings().pgboss_loop)) as runner:
         runner.run(main)
         _leave_if_stuck(runner)
+
+
+def _loop_factory(wanted: Loop) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop; ``None`` for asyncio's own."""
+    if wanted == "asyncio":
+        return None
+    try:
+        from uvloop import new_event_loop
+    except ImportError as reason:
+        if wanted == "auto":
+            return None
+        raise ConfigurationError(
+            f"PGBOSS_LOOP=uvloop needs uvloop, which cannot be imported ({reason}): pip install 'pgboss[uvloop]'."
+        ) from None
+    return new_event_loop
 
 
 def _address(registry: Jobs) -> Address:
