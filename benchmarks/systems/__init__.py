@@ -94,7 +94,7 @@ def _on_schema46(**others: Any) -> System:
 
 _OURS: dict[str, Any] = {
     "tuned": {"insert": 25_000, "work": {"concurrency": 1000}},
-    "default": {"insert": 10_000, "work": {}},
+    "default": {"insert": 10_000, "work": {}, "loop": "asyncio"},
     "has_sender": True,
 }
 
@@ -119,6 +119,16 @@ _AWA_QUEUED = """SELECT (SELECT count(*) FROM awa.ready_entries) - (SELECT count
 
 _ALL = (
     _on_schema46(name="ours", title="pgboss (psycopg)", runs_on="ours", adapter="ours", **_OURS),
+    replace(
+        _on_schema46(
+            name="ours_asyncio",
+            title="pgboss, without uvloop",
+            runs_on="ours",
+            adapter="ours",
+            **(_OURS | {"tuned": _OURS["tuned"] | {"loop": "asyncio"}, "default": None}),
+        ),
+        is_contender=False,
+    ),
     _on_schema46(
         name="ours_asyncpg",
         title="pgboss (asyncpg)",

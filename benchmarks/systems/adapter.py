@@ -30,8 +30,10 @@ class Adapter:
         settings: those of the registry, tuned or default, perhaps changed on the command line.
     """
 
-    uses_uvloop = False
-    """Whether it runs on uvloop, because the system's own command does."""
+    @property
+    def uses_uvloop(self) -> bool:
+        """Whether it runs on uvloop, because the system's own command does."""
+        return False
 
     def __init__(self, place: Place, settings: dict[str, Any]) -> None:
         self.place = place

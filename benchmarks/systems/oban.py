@@ -27,7 +27,9 @@ Numbered: Any = worker(queue=QUEUE)(Worker)
 
 
 class Adapter(adapter.Adapter):
-    uses_uvloop = True
+    @property
+    def uses_uvloop(self) -> bool:
+        return True
 
     async def install(self) -> None:
         async with self._pool(2) as pool:

@@ -17,7 +17,14 @@ SENDS_ONLY: dict[str, Any] = {"work": False, "supervise": False, "schedule": Fal
 
 
 class Adapter(adapter.Adapter):
-    """``pool`` chooses the driver, ``work`` the worker's options, ``insert`` how many jobs one statement creates."""
+    """``pool`` chooses the driver, ``work`` the worker's options, ``insert`` how many jobs one statement creates.
+
+    ``loop`` is asyncio's own, as with a plain ``pip install pgboss``; without it uvloop, as with ``pgboss[uvloop]``.
+    """
+
+    @property
+    def uses_uvloop(self) -> bool:
+        return self.settings.get("loop") != "asyncio"
 
     async def install(self) -> None:
         async with PgBoss(self.place.dsn, **SENDS_ONLY) as boss:

@@ -20,7 +20,9 @@ from benchmarks.systems.adapter import QUEUE, Handled, chunks
 
 
 class Adapter(adapter.Adapter):
-    uses_uvloop = True
+    @property
+    def uses_uvloop(self) -> bool:
+        return True
 
     async def install(self) -> None:
         connection = await asyncpg.connect(self.place.dsn)
