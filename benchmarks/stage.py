@@ -22,7 +22,7 @@ FIRST_JOB_SECONDS = 15
 LEFT_OVER_SECONDS = 20
 POLL_SECONDS = 0.005
 SETTLING_SECONDS = 0.5
-WARM_UPS = 2
+LEAST_WARM_UPS, WARM_UP_SECONDS, WARM_UP_PAUSE_SECONDS = 2, 3.0, 0.04
 REPORT_SECONDS = 60
 
 
@@ -224,22 +224,19 @@ class Stage:
         return starts, sum(int(one["calls"]) for one in reports)
 
     def latencies(
-        self, *, rate: float, count: int, patience: float = 2.0
+        self, *, rate: float, count: int, warm_ups: int = LEAST_WARM_UPS, patience: float = 2.0
     ) -> tuple[list[tuple[int, int, int]], Usage, bool]:
         """Let one worker handle what another process sends at a steady rate.
 
         Returns:
             when each handled job's send was called, had returned, and its handler started; the usage; and whether all
-            were handled within ``patience`` seconds after the last send.
+            were handled within ``patience`` seconds after the last send. Before them it has handled ``warm_ups``.
         """
         before = self._completed(0)
         with self.child() as worker, self.client(10) as sender:
             worker.tell("work", numbers=count, expected=count)
             worker.expect("ready", FIRST_JOB_SECONDS)
-            # Some are far from ready by then, and a connection that listens may come last of all.
-            for _ in range(WARM_UPS):
-                sender.ask("warm")
-                worker.expect("warm", FIRST_JOB_SECONDS)
+            self._warm_up(sender, worker, warm_ups)
             sleep(SETTLING_SECONDS)
             meter = Meter(self.store.pid, [worker.pid])
             sent = sender.ask("pace", seconds=count / rate * 4 + 30, rate=rate, count=count)
@@ -253,6 +250,20 @@ class Stage:
         if not any(started):
             raise MiscountError(f"{self.system.name}: not one of {count} jobs was handled")
         return _triples(called, returned, started), usage, all_handled
+
+    def _warm_up(self, sender: ChildProcess, worker: ChildProcess, most: int) -> None:
+        """Have so many jobs sent and handled one by one, or fewer where that takes long.
+
+        Some systems are far from ready when they say so, and a connection that listens may come last of all.
+        """
+        enough_at = monotonic() + WARM_UP_SECONDS
+        for number in range(most):
+            if number >= LEAST_WARM_UPS and monotonic() > enough_at:
+                break
+            sender.ask("warm")
+            worker.expect("warm", FIRST_JOB_SECONDS)
+            # Until it waits for jobs again.
+            sleep(WARM_UP_PAUSE_SECONDS)
 
     def _await_completed(self, wanted: int) -> None:
         end = monotonic() + LEFT_OVER_SECONDS

@@ -29,6 +29,9 @@ class Sizes:
     seeds: int = 500
     pickups: int = 100
     pickups_a_second: float = 25
+    # PostgreSQL plans a prepared statement anew the first five times, which a worker that has been up for a second does
+    # not wait for any more.
+    pickup_warm_ups: int = 30
     steady_seconds: float = 4
     steady_a_second: float = 500
     history: int = 300_000
@@ -57,6 +60,7 @@ class Sizes:
             default_jobs=200,
             seeds=20,
             pickups=10,
+            pickup_warm_ups=5,
             steady_seconds=0.5,
             steady_a_second=100,
             history=1000,
@@ -95,7 +99,7 @@ def single(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Iterator[Row]
 
 def latency(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Iterator[Row]:
     """W4: pickup when idle. W5: a steady flow. W5t: the same beside an open transaction."""
-    flow = sizes.steady_a_second, int(sizes.steady_a_second * sizes.steady_seconds)
+    rate, count = sizes.steady_a_second, int(sizes.steady_a_second * sizes.steady_seconds)
     is_seeded = False
     for workload in ("W4", "W5", "W5t"):
         if workload not in wanted or (workload == "W5t" and stage.system.store == "redis"):
@@ -103,9 +107,8 @@ def latency(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Iterator[Row
         if not is_seeded:
             _seed(stage, sizes, "tuned")
         stage.store.tidy(vacuum=True)
-        rate, count = (sizes.pickups_a_second, sizes.pickups) if workload == "W4" else flow
         with stage.postgres.open_transaction() if workload == "W5t" else nullcontext():
-            row = _picked_up(stage, rate=rate, count=count)
+            row = _idle_pickup(stage, sizes) if workload == "W4" else _picked_up(stage, rate=rate, count=count)
         # What a system that cannot keep up leaves behind would burden the next.
         is_seeded = row["handled"] == row["jobs"]
         yield {"workload": workload, **row}
@@ -124,7 +127,7 @@ def default_pickup(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Itera
     """W4d: W4 with every system's default settings."""
     _seed(stage, sizes, "default")
     stage.store.tidy(vacuum=True)
-    yield {"workload": "W4d", **_picked_up(stage, rate=sizes.pickups_a_second, count=sizes.pickups)}
+    yield {"workload": "W4d", **_idle_pickup(stage, sizes)}
 
 
 def beside_a_transaction(stage: Stage, sizes: Sizes, wanted: Collection[str]) -> Iterator[Row]:
@@ -269,8 +272,12 @@ def _drained(drain: Drain) -> Row:
     }
 
 
-def _picked_up(stage: Stage, *, rate: float, count: int) -> Row:
-    times, usage, _ = stage.latencies(rate=rate, count=count)
+def _idle_pickup(stage: Stage, sizes: Sizes) -> Row:
+    return _picked_up(stage, rate=sizes.pickups_a_second, count=sizes.pickups, warm_ups=sizes.pickup_warm_ups)
+
+
+def _picked_up(stage: Stage, *, rate: float, count: int, **how: int) -> Row:
+    times, usage, _ = stage.latencies(rate=rate, count=count, **how)
     called = [called for called, _, _ in times]
     thousands = len(times) / 1000
     return {
