@@ -365,13 +365,12 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
 
     One branch a queue: its name is a parameter there, by which the planner leaves out all other partitions.
     """
-    job = schema.table("job")
-    branch = """
-        SELECT {name} AS name, LEAST(
-               (SELECT min(start_after) FROM {job} WHERE name = {name} AND state = 'created' AND NOT blocked),
-               (SELECT min(start_after) FROM {job} WHERE name = {name} AND state = 'retry' AND NOT blocked)
-        ) AS start_after"""
-    branches = (branch.format(name=f"${position}::text", job=job) for position in range(1, len(names) + 1))
+    parameters = [f"${position}::text" for position in range(1, len(names) + 1)]
+    branches = (
+        f"""
+        SELECT {name} AS name, LEAST({_next_start(schema, name)}) AS start_after"""
+        for name in parameters
+    )
     return Query(
         f"""
         SELECT due.name, extract(epoch FROM due.start_after - {schema.now})::float8 AS seconds
@@ -384,6 +383,20 @@ def next_due(schema: SchemaName, names: Sequence[str]) -> Query:
     )
 
 
+def _next_start(schema: SchemaName, name: str, condition: str = "") -> str:
+    """When the next waiting job of a queue starts that meets the condition, as arguments of LEAST.
+
+    One state at a time: for each of them the index has the answer at its beginning.
+    """
+    return ", ".join(
+        f"""
+               (SELECT min(start_after)
+                  FROM {schema.table("job")}
+                 WHERE name = {name} AND state = '{state}' AND NOT blocked {condition})"""
+        for state in ("created", "retry")
+    )
+
+
 def next_left_out(schema: SchemaName, name: str, frontier: Frontier) -> Query:
     """The seconds until the next waiting job of a queue is due, or zero or less when one before the frontier is.
 
@@ -391,15 +404,12 @@ def next_left_out(schema: SchemaName, name: str, frontier: Frontier) -> Query:
     themselves.
     """
     parameters: list[Parameter] = [name]
-    waiting = f"FROM {schema.table('job')} j WHERE j.name = $1::text AND NOT j.blocked"
-    coming = f"SELECT min(j.start_after) {waiting} AND j.start_after > {schema.now} AND j.state ="
     return Query(
         f"""
-        SELECT extract(epoch FROM LEAST(
-                   ({coming} 'created'),
-                   ({coming} 'retry'),
+        SELECT extract(epoch FROM LEAST({_next_start(schema, "$1::text", f"AND start_after > {schema.now}")},
                    (SELECT j.start_after
-                      {waiting} AND j.state < 'active' AND j.start_after <= {schema.now}
+                      FROM {schema.table("job")} j
+                     WHERE j.name = $1::text AND NOT j.blocked AND j.state < 'active' AND j.start_after <= {schema.now}
                        AND j.created_on < {_bound(frontier, schema.now, parameters)}
                      ORDER BY j.priority DESC, j.created_on
                      LIMIT 1)

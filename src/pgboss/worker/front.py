@@ -47,8 +47,8 @@ class Front:
     def __init__(self) -> None:
         self._priority = 0
         self._since: datetime | None = None
-        self._walked_at = self._forgot_at = -inf
-        self._walk_at = -inf
+        self._last_walk_at = self._forgot_at = -inf
+        self._next_walk_at = -inf
         # As of when nothing due lay before the frontier.
         self._empty_at = -inf
         # When the last claim left something out, perhaps, and until which creation at most.
@@ -64,7 +64,7 @@ class Front:
 
         The claim may be sent ``later_seconds`` later: more than it needs does no harm.
         """
-        if self._is_forgotten or now >= self._walk_at or not (self._has_more or self._is_slow):
+        if self._is_forgotten or now >= self._next_walk_at or not (self._has_more or self._is_slow):
             return None
         return Frontier(self._priority, self._since, now + later_seconds - self._empty_at + LATE_SECONDS)
 
@@ -85,7 +85,7 @@ class Front:
             elif jobs[0].priority <= self._priority:
                 self._since = jobs[0].created_on
             return False
-        self._walked_at = self._empty_at = began
+        self._last_walk_at = self._empty_at = began
         self._has_more = has_more
         self._since = jobs[0].created_on if has_more else None
         if jobs:
@@ -117,10 +117,10 @@ class Front:
 
     @property
     def _is_forgotten(self) -> bool:
-        return self._forgot_at >= self._walked_at
+        return self._forgot_at >= self._last_walk_at
 
     def _judge(self, now: float, seconds: float) -> None:
-        self._walk_at = now + WHOLE_WALK_SECONDS
+        self._next_walk_at = now + WHOLE_WALK_SECONDS
         if now >= self._probe_at:
             # The next claim is a partial one, to compare with.
             self._whole_seconds = self._partial_seconds = inf
@@ -134,7 +134,7 @@ class Front:
         if seconds < self._partial_seconds:
             self._partial_seconds = _mixed(self._partial_seconds, seconds, FASTER_WEIGHT)
         if self._whole_seconds > MUCH_SLOWER * self._partial_seconds + MUCH_SLOWER_SECONDS:
-            self._is_slow, self._walk_at = True, self._probe_at
+            self._is_slow, self._next_walk_at = True, self._probe_at
         else:
             is_slower = self._whole_seconds > SLOWER * self._partial_seconds + SLOWER_SECONDS
             self._is_slow = is_slower and self._whole_walks >= ENOUGH_WALKS

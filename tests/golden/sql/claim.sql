@@ -92,18 +92,26 @@ RETURNING j.id, j.name, j.data::text, j.priority, j.retry_count, j.retry_limit, 
 SELECT due.name, extract(epoch FROM due.start_after - "pgboss".job_now())::float8 AS seconds
   FROM (
 SELECT $1::text AS name, LEAST(
-       (SELECT min(start_after) FROM "pgboss"."job" WHERE name = $1::text AND state = 'created' AND NOT blocked),
-       (SELECT min(start_after) FROM "pgboss"."job" WHERE name = $1::text AND state = 'retry' AND NOT blocked)
-) AS start_after
+       (SELECT min(start_after)
+          FROM "pgboss"."job"
+         WHERE name = $1::text AND state = 'created' AND NOT blocked ), 
+       (SELECT min(start_after)
+          FROM "pgboss"."job"
+         WHERE name = $1::text AND state = 'retry' AND NOT blocked )) AS start_after
        ) due
  WHERE due.start_after IS NOT NULL
 
 -- next_left_out
 SELECT extract(epoch FROM LEAST(
-           (SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.start_after > "pgboss".job_now() AND j.state = 'created'),
-           (SELECT min(j.start_after) FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.start_after > "pgboss".job_now() AND j.state = 'retry'),
+       (SELECT min(start_after)
+          FROM "pgboss"."job"
+         WHERE name = $1::text AND state = 'created' AND NOT blocked AND start_after > "pgboss".job_now()), 
+       (SELECT min(start_after)
+          FROM "pgboss"."job"
+         WHERE name = $1::text AND state = 'retry' AND NOT blocked AND start_after > "pgboss".job_now()),
            (SELECT j.start_after
-              FROM "pgboss"."job" j WHERE j.name = $1::text AND NOT j.blocked AND j.state < 'active' AND j.start_after <= "pgboss".job_now()
+              FROM "pgboss"."job" j
+             WHERE j.name = $1::text AND NOT j.blocked AND j.state < 'active' AND j.start_after <= "pgboss".job_now()
                AND j.created_on < (SELECT LEAST($2::timestamptz, "pgboss".job_now() - $3::float8 * interval '1 second'))
              ORDER BY j.priority DESC, j.created_on
              LIMIT 1)
