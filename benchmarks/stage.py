@@ -230,20 +230,20 @@ class Stage:
 
         Returns:
             when each handled job's send was called, had returned, and its handler started; the usage; and whether all
-            were handled within ``patience`` seconds after the last send. Before them it has handled ``warm_ups``.
+            were handled within ``patience`` seconds after the last send. At most ``warm_ups`` others come before them.
         """
         before = self._completed(0)
         with self.child() as worker, self.client(10) as sender:
             worker.tell("work", numbers=count, expected=count)
             worker.expect("ready", FIRST_JOB_SECONDS)
-            self._warm_up(sender, worker, warm_ups)
+            others = self._warm_up(sender, worker, warm_ups)
             sleep(SETTLING_SECONDS)
             meter = Meter(self.store.pid, [worker.pid])
             sent = sender.ask("pace", seconds=count / rate * 4 + 30, rate=rate, count=count)
             all_handled = worker.wait("done", patience) is not None
             usage = meter.read()
             if all_handled and self.system.completed is not None:
-                self._await_completed(before + count)
+                self._await_completed(before + others + count)
             worker.tell("stop")
             started = times_of(worker.expect("stopped", REPORT_SECONDS), "started")
         called, returned = times_of(sent, "called"), times_of(sent, "returned")
@@ -251,23 +251,23 @@ class Stage:
             raise MiscountError(f"{self.system.name}: not one of {count} jobs was handled")
         return _triples(called, returned, started), usage, all_handled
 
-    def _warm_up(self, sender: ChildProcess, worker: ChildProcess, most: int) -> None:
-        """Have so many jobs sent and handled one by one, or fewer where that takes long.
+    def _warm_up(self, sender: ChildProcess, worker: ChildProcess, most: int) -> int:
+        """Have so many jobs sent and handled one by one, or fewer where that takes long; returns how many.
 
         Some systems are far from ready when they say so, and a connection that listens may come last of all.
         """
         enough_at = monotonic() + WARM_UP_SECONDS
         for number in range(most):
             if number >= LEAST_WARM_UPS and monotonic() > enough_at:
-                break
+                return number
             sender.ask("warm")
             worker.expect("warm", FIRST_JOB_SECONDS)
             # Until it waits for jobs again.
             sleep(WARM_UP_PAUSE_SECONDS)
+        return most
 
     def _await_completed(self, wanted: int) -> None:
         end = monotonic() + LEFT_OVER_SECONDS
-        # Those that warmed up come on top.
         while (found := self._completed(0)) < wanted:
             if monotonic() > end:
                 raise MiscountError(f"{self.system.name}: {found} jobs completed, not the {wanted} that were handled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,8 +18,17 @@ from support.postgres import sql, sql_value
 
 MANY = copying.LEAST_JOBS
 
+
+class Nothing(Enum):
+    """Becomes JSON null like None."""
+
+    AT_ALL = None
+
+
 DIFFERENT: list[dict[str, Any]] = [
     {},
+    {"data": Nothing.AT_ALL},
+    {"data": Nothing.AT_ALL, "priority": 1},
     {"data": None, "priority": -5, "group_id": "g\t\\N", "group_tier": "\r\n"},
     {"data": {"text": 'a\tb\\n\n"ü\u2028\\.', "n": [1, None, 2.5]}, "singleton_key": "\\N"},
     {"data": "\\.", "retry_limit": 0, "retry_backoff": False, "heartbeat_seconds": None},
@@ -60,6 +70,8 @@ def test_the_rows_are_those_of_the_insert(database_url: str) -> None:
             return [json.dumps(row, sort_keys=True) for [row] in rows]
 
         one_by_one = [row for job in DIFFERENT for row in created([job])]
+        assert {json.loads(row)["data"] for row in one_by_one[:4]} == {None}
+        assert sorted(created(DIFFERENT)) == sorted(one_by_one)
         assert sorted(created(DIFFERENT * MANY)) == sorted(one_by_one * MANY)
 
 

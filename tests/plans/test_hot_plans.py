@@ -63,8 +63,10 @@ def others(queue: QueueRef) -> Iterator[tuple[str, Query, int]]:
             insert.insert(SCHEMA, name, thousand, given=given, return_ids=True),
             1000,
         )
-    send = insert.insert(SCHEMA, name, '[{"singleton_key": "k7"}]', given=("data", "singleton_key"), return_ids=True)
-    yield "send", send, 1
+    keyed = '{"singleton_key": "k7"}'
+    yield "send", insert.insert_one(SCHEMA, name, "1", given=("data",)), 1
+    yield "send with a key", insert.insert_one(SCHEMA, name, keyed, given=("data", "singleton_key")), 1
+    yield "send with everything", insert.insert_one(SCHEMA, name, keyed, given=insert.COLUMNS, next_slot=True), 1
     yield "queue of a copy", copying.settings(SCHEMA, name, [name]), 1
     yield "next_due", claim.next_due(SCHEMA, [name]), 1
     for options in (UpdateOptions(singleton_key="k7", priority=1), UpdateOptions(singleton_key="k7", match="all")):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from pgboss import PgBoss
 from pgboss.web import WebOptions, app, show
 
-__all__ = ["LOOKING", "calling", "filled", "reads", "routes", "serving"]
+__all__ = ["LOOKING", "calling", "ended", "filled", "reads", "routes", "serving"]
 
 LOOKING = {"/api/schedules/preview", "/api/redrive-preview/{queue}"}
 """They only look, and are no GET."""
@@ -45,6 +45,10 @@ def calling(application: ASGIApp, *, address: str = "127.0.0.1", host: str = "lo
     return httpx.AsyncClient(transport=transport, base_url=f"http://{host}")
 
 
+ended: set[str] = set()
+"""Addresses at which nothing is served any more: pages that are still open may ask there."""
+
+
 @contextmanager
 def serving(dsn: str, options: WebOptions | None = None, **boss: Any) -> Iterator[str]:
     """Serve a database's application from a thread; yields its address, without a slash at its end."""
@@ -67,9 +71,11 @@ def serving(dsn: str, options: WebOptions | None = None, **boss: Any) -> Iterato
     thread = threading.Thread(target=run, name="web under test")
     thread.start()
     address, stop = started.result(20)
+    ended.discard(address)
     try:
         yield address
     finally:
+        ended.add(address)
         stop()
         thread.join(20)
         assert not thread.is_alive(), "the server does not stop"

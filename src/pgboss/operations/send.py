@@ -131,7 +131,7 @@ def _copied(
     """Create jobs by COPY; ``None`` where that is not possible. Raises as :func:`create`."""
 
     def text_of(data: JSON) -> str | None:
-        text = None if data is None else dumps(data)
+        text = data_text(data)
         if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
             refuse_large(data, max_payload_bytes)
         return text
@@ -194,10 +194,13 @@ def create(
 
 
 def _job_json(payload: dict[str, JSON]) -> str | None:
-    if payload.keys() != sql.ONLY_DATA:
-        return dumps(payload)
-    data = payload["data"]
-    return None if data is None else dumps(data)
+    return data_text(payload["data"]) if payload.keys() == sql.ONLY_DATA else dumps(payload)
+
+
+def data_text(data: JSON) -> str | None:
+    """A job's data as they are stored; no data are SQL NULL, however they say so."""
+    text = dumps(data)
+    return None if text == "null" else text
 
 
 def _create_many(
