@@ -18,6 +18,8 @@ __all__ = ["GROUPS", "WORKLOADS", "Group", "Row", "Sizes"]
 
 Row = dict[str, Any]
 
+SEED_SECONDS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -252,9 +254,9 @@ def _seed(stage: Stage, sizes: Sizes, mode: Mode) -> None:
     stage.fresh(mode)
     stage.enqueue(sizes.seeds)
     # By default some systems would take minutes for them.
-    drained = stage.drain(sizes.seeds, cap=10, mode="tuned")
+    drained = stage.drain(sizes.seeds, cap=SEED_SECONDS, mode="tuned")
     if drained.is_capped:
-        raise MiscountError(f"{stage.system.name}: {sizes.seeds} jobs took more than 10 s")
+        raise MiscountError(f"{stage.system.name}: {sizes.seeds} jobs took more than {SEED_SECONDS} s")
 
 
 def _drained(drain: Drain) -> Row:
