@@ -30,10 +30,8 @@ class Adapter:
         settings: those of the registry, tuned or default, perhaps changed on the command line.
     """
 
-    @property
-    def uses_uvloop(self) -> bool:
-        """Whether it runs on uvloop, because the system's own command does."""
-        return False
+    uses_uvloop = False
+    """Whether it runs on uvloop, because the system's own command does."""
 
     def __init__(self, place: Place, settings: dict[str, Any]) -> None:
         self.place = place

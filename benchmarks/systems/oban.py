@@ -27,9 +27,7 @@ Numbered: Any = worker(queue=QUEUE)(Worker)
 
 
 class Adapter(adapter.Adapter):
-    @property
-    def uses_uvloop(self) -> bool:
-        return True
+    uses_uvloop = True
 
     async def install(self) -> None:
         async with self._pool(2) as pool:

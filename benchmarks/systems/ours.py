@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks.systems import adapter
-from benchmarks.systems.adapter import QUEUE, Handled, chunks
+from benchmarks.systems.adapter import QUEUE, Handled, Place, chunks
 from pgboss import Job, PgBoss, SyncPgBoss
 
 SENDS_ONLY: dict[str, Any] = {"work": False, "supervise": False, "schedule": False, "listen": False}
@@ -22,9 +22,9 @@ class Adapter(adapter.Adapter):
     ``loop`` is asyncio's own, as with a plain ``pip install pgboss``; without it uvloop, as with ``pgboss[uvloop]``.
     """
 
-    @property
-    def uses_uvloop(self) -> bool:
-        return self.settings.get("loop") != "asyncio"
+    def __init__(self, place: Place, settings: dict[str, Any]) -> None:
+        super().__init__(place, settings)
+        self.uses_uvloop = settings.get("loop") != "asyncio"
 
     async def install(self) -> None:
         async with PgBoss(self.place.dsn, **SENDS_ONLY) as boss:

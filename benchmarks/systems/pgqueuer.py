@@ -20,9 +20,7 @@ from benchmarks.systems.adapter import QUEUE, Handled, chunks
 
 
 class Adapter(adapter.Adapter):
-    @property
-    def uses_uvloop(self) -> bool:
-        return True
+    uses_uvloop = True
 
     async def install(self) -> None:
         connection = await asyncpg.connect(self.place.dsn)

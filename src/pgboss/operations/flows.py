@@ -16,7 +16,7 @@ from pgboss.core.wire import JSON, dumps
 from pgboss.errors import DatabaseError, DatabaseUnavailableError, JobConflictError, ValidationError
 from pgboss.operations.find import MAX_FOUND
 from pgboss.operations.queues import queue_not_found
-from pgboss.operations.send import MAX_BYTES_A_CHARACTER, creating, incoming, key_needed, refuse_large
+from pgboss.operations.send import creating, incoming, key_needed, refuse_if_large
 from pgboss.sql import flows as sql
 from pgboss.sql import locks
 
@@ -42,9 +42,7 @@ def create(
     ids = {job.ref: _id_of(job) for job in checked}
     rows, links = prepared(_job_rows(checked, ids)), _links(checked, ids)
     jobs_json = dumps(rows)
-    if len(jobs_json) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
-        for job in checked:
-            refuse_large(job.data, max_payload_bytes)
+    refuse_if_large(jobs_json, (job.data for job in checked), max_payload_bytes)
     is_traced = creation.get().is_traced and schema.has("job.trace_context")
     yield from _creating(sql.create(schema, jobs_json, dumps(links), traced=is_traced), checked)
     for job, row in zip(checked, rows, strict=True):

@@ -132,8 +132,7 @@ def _copied(
 
     def text_of(data: JSON) -> str | None:
         text = data_text(data)
-        if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
-            refuse_large(data, max_payload_bytes)
+        refuse_if_large(text, (data,), max_payload_bytes)
         return text
 
     try:
@@ -182,7 +181,7 @@ def create(
     """
     [payload] = prepared([payload])
     job_json = _job_json(payload)
-    _refuse_if_large(job_json, [payload], max_payload_bytes)
+    refuse_if_large(job_json, [payload["data"]], max_payload_bytes)
     query = sql.insert_one(schema, name, job_json, given=payload.keys(), next_slot=next_slot)
     row = yield from creating(query, name, guarded=guarded)
     if row["keyless"]:
@@ -215,7 +214,7 @@ def _create_many(
     """Create jobs as :func:`create`; whatever breaks a unique index is left out."""
     payloads = prepared(payloads)
     jobs_json = dumps(payloads)
-    _refuse_if_large(jobs_json, payloads, max_payload_bytes)
+    refuse_if_large(jobs_json, (payload["data"] for payload in payloads), max_payload_bytes)
     given = frozenset[str]().union(*payloads)
     wants_ids = return_ids or creation.get().on_created is not None
     query = sql.insert(schema, name, jobs_json, given=given, return_ids=wants_ids)
@@ -226,11 +225,12 @@ def _create_many(
     return Inserted(row["created"], list(row["ids"] or []) if return_ids else None)
 
 
-def _refuse_if_large(text: str | None, payloads: Sequence[dict[str, JSON]], max_payload_bytes: int) -> None:
+def refuse_if_large(text: str | None, data: Iterable[JSON], max_payload_bytes: int) -> None:
+    """Hold each of these data to the limit, of which ``text`` is what holds them all, as :func:`refuse_large`."""
     # What is short as a whole need not be encoded to be measured.
     if text is not None and len(text) * MAX_BYTES_A_CHARACTER > max_payload_bytes:
-        for payload in payloads:
-            refuse_large(payload["data"], max_payload_bytes)
+        for each in data:
+            refuse_large(each, max_payload_bytes)
 
 
 def creating(query: Query, name: str, *, guarded: bool) -> Steps[dict[str, Any]]:

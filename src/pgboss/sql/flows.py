@@ -11,7 +11,7 @@ from uuid import UUID
 from pgboss.core.flow import DependencyRef
 from pgboss.core.names import SchemaName
 from pgboss.core.query import Query
-from pgboss.sql.insert import COLUMNS, incoming, insertion, recordset
+from pgboss.sql.insert import COLUMNS, incoming, insertion, lost_dead_letters, recordset
 
 RESOLVE_BATCH = 1000
 
@@ -40,12 +40,7 @@ def create(schema: SchemaName, jobs_json: str, dependencies_json: str, *, traced
             SELECT * FROM {queue} WHERE name = ANY(ARRAY(SELECT name FROM incoming))
         ), missing AS MATERIALIZED (
             SELECT name FROM incoming EXCEPT SELECT name FROM queue
-        ), lost AS MATERIALIZED (
-            SELECT DISTINCT i.dead_letter
-              FROM incoming i
-             WHERE i.dead_letter IS NOT NULL
-               AND NOT EXISTS (SELECT FROM {queue} d WHERE d.name = i.dead_letter)
-        ), keyless AS MATERIALIZED (
+        ), {lost_dead_letters(schema)}, keyless AS MATERIALIZED (
             SELECT DISTINCT q.name
               FROM queue q JOIN incoming i ON i.name = q.name
              WHERE q.policy = 'key_strict_fifo' AND COALESCE(i.singleton_key, '') = ''

@@ -145,12 +145,7 @@ def _what_comes_in(schema: SchemaName, given: frozenset[str], *, is_one: bool = 
     source = f"json_to_record{'' if is_one else 'set'}($2::json) AS i({recordset(given)})"
     if is_one and given == ONLY_DATA:
         source = "(SELECT $2::jsonb AS data) AS i"
-    lost = f"""
-        ), lost AS MATERIALIZED (
-            SELECT DISTINCT i.dead_letter
-              FROM incoming i
-             WHERE i.dead_letter IS NOT NULL
-               AND NOT EXISTS (SELECT FROM {queue} d WHERE d.name = i.dead_letter)"""
+    lost = f", {lost_dead_letters(schema)}" if "dead_letter" in given else ""
     keyless = "AND EXISTS (SELECT FROM incoming i WHERE COALESCE(i.singleton_key, '') = '')"
     return f"""queue AS MATERIALIZED (
             SELECT name, policy, notify, retention_seconds, {", ".join(FROM_QUEUE)}
@@ -158,9 +153,19 @@ def _what_comes_in(schema: SchemaName, given: frozenset[str], *, is_one: bool = 
              WHERE name = $1::text
         ), incoming AS (
             SELECT {incoming(given, now)}
-              FROM {source}{lost if "dead_letter" in given else ""}
-        ), keyless AS MATERIALIZED (
+              FROM {source}
+        ){lost}, keyless AS MATERIALIZED (
             SELECT FROM queue q WHERE q.policy = 'key_strict_fifo' {keyless if "singleton_key" in given else ""}
+        )"""
+
+
+def lost_dead_letters(schema: SchemaName) -> str:
+    """The dead letter queues that incoming jobs name and that do not exist, as a part of a WITH."""
+    return f"""lost AS MATERIALIZED (
+            SELECT DISTINCT i.dead_letter
+              FROM incoming i
+             WHERE i.dead_letter IS NOT NULL
+               AND NOT EXISTS (SELECT FROM {schema.table("queue")} d WHERE d.name = i.dead_letter)
         )"""
 
 
